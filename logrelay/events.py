@@ -1,0 +1,263 @@
+"""
+What happens, as values: one event for each change of state, never one for each message.
+
+The log, the demo and whatever else shows the relay's doings are observers of one :class:`EventLog`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import ClassVar
+
+import attrs
+
+
+@attrs.frozen
+class Event:
+    """
+    Something that happened.
+
+    :cvar level: ``debug``, ``info``, ``warn`` or ``error``.
+    :cvar text: a format string over the event's fields, for people.
+    """
+
+    level: ClassVar[str] = "info"
+    text: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        return self.text.format(**attrs.asdict(self, recurse=False))
+
+
+@attrs.frozen
+class Connected(Event):
+    """
+    A server stands, and is verified where TLS is used.
+    """
+
+    text = "{destination}: connected to {server}{identity}"
+    destination: str
+    server: str
+    identity: str = ""
+
+
+@attrs.frozen
+class AttemptFailed(Event):
+    """
+    A server could not be used.  Told once for a run of equal failures, with how often it was repeated.
+    """
+
+    level = "warn"
+    text = "{destination}: {server} not usable ({reason}): {why}{times}"
+    destination: str
+    server: str
+    reason: str
+    why: str
+    repeated: int = 0
+
+    @property
+    def times(self) -> str:
+        """
+        How often it happened before without being told.
+        """
+        return f" [{self.repeated} times more since last told]" if self.repeated else ""
+
+    def __str__(self) -> str:
+        return self.text.format(times=self.times, **attrs.asdict(self, recurse=False))
+
+
+@attrs.frozen
+class ConnectionEnded(Event):
+    """
+    A proved connection is gone.
+    """
+
+    level = "warn"
+    text = "{destination}: lost {server} ({reason}): {why}; {resent} messages will be sent again"
+    destination: str
+    server: str
+    reason: str
+    why: str
+    resent: int
+
+
+@attrs.frozen
+class Switched(Event):
+    """
+    Another server is in use now.
+    """
+
+    text = "{destination}: switched from {before} to {after} ({reason})"
+    level = "warn"
+    destination: str
+    before: str
+    after: str
+    reason: str
+
+
+@attrs.frozen
+class RoundFailed(Event):
+    """
+    No server could be used; the next round begins after a wait.
+    """
+
+    level = "error"
+    text = "{destination}: no server is usable; next attempt ({server}) in {wait:.1f} s"
+    destination: str
+    server: str
+    wait: float
+
+
+@attrs.frozen
+class ProbeSucceeded(Event):
+    """
+    The primary answered a failback probe.
+    """
+
+    text = "{destination}: {server} answers ({good} of {required} probes)"
+    destination: str
+    server: str
+    good: int
+    required: int
+
+
+@attrs.frozen
+class ProbeFailed(Event):
+    """
+    The primary did not answer a failback probe as it should.
+    """
+
+    level = "debug"
+    text = "{destination}: {server} is not back ({reason}): {why}"
+    destination: str
+    server: str
+    reason: str
+    why: str
+
+
+@attrs.frozen
+class CheckpointRefused(Event):
+    """
+    A server does not end its side of a connection, so it is not asked again.
+    """
+
+    level = "warn"
+    text = "{destination}: {server} did not answer a checkpoint within {limit:g} s and gets no more of them"
+    destination: str
+    server: str
+    limit: float
+
+
+@attrs.frozen
+class Dropped(Event):
+    """
+    Messages were given up.  Told at most once a minute for each reason.
+    """
+
+    level = "error"
+    text = "{destination}: {count} messages of source {source} dropped ({reason})"
+    destination: str
+    source: str
+    reason: str
+    count: int
+
+
+@attrs.frozen
+class SourcePaused(Event):
+    """
+    A source is made to wait by full destinations.
+    """
+
+    level = "warn"
+    text = "source {source} waits for {destinations}"
+    source: str
+    destinations: str
+
+
+@attrs.frozen
+class SourceResumed(Event):
+    """
+    A source is read again.
+    """
+
+    text = "source {source} is read again"
+    source: str
+
+
+@attrs.frozen
+class Listening(Event):
+    """
+    A source takes messages in.
+    """
+
+    text = "source {source} listens on {address}"
+    source: str
+    address: str
+
+
+@attrs.frozen
+class CertificateWarning(Event):
+    """
+    Something about certificates needs an operator's attention.
+    """
+
+    level = "warn"
+    text = "{destination}: {what}"
+    destination: str
+    what: str
+
+
+@attrs.frozen
+class Stopped(Event):
+    """
+    The relay has stopped.
+    """
+
+    text = "{destination}: stopped; {lost} messages were not delivered"
+    destination: str
+    lost: int
+
+
+#: What recurs is told at most once in so many seconds.
+QUIET = 60.0
+
+
+@attrs.define(eq=False)
+class Digest:
+    """
+    Sums up what recurs, so that it is told at most once a minute.
+    """
+
+    _untold: Counter[Hashable] = attrs.field(factory=Counter)
+    _toldAt: dict[Hashable, float] = attrs.field(factory=dict)
+
+    def add(self, key: Hashable, count: int, now: float) -> int:
+        """
+        Something happened ``count`` times.
+
+        :return: how often to tell that it happened; 0 for not now.
+        """
+        self._untold[key] += count
+        if now - self._toldAt.get(key, -QUIET) < QUIET:
+            return 0
+        self._toldAt[key] = now
+        return self._untold.pop(key)
+
+
+Observer = Callable[[Event], None]
+
+
+@attrs.define(eq=False)
+class EventLog:
+    """
+    Where events are told, and who listens.
+    """
+
+    observers: list[Observer] = attrs.field(factory=list)
+
+    def tell(self, event: Event) -> None:
+        """
+        Tell every observer.
+        """
+        for observer in tuple(self.observers):
+            observer(event)

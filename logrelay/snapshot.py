@@ -1,0 +1,88 @@
+"""
+The state of a relay at one moment, frozen: what every display reads.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from .counters import DestinationCounters, SourceCounters
+
+
+@attrs.frozen
+class ServerSnapshot:
+    """
+    One server of a destination.
+
+    :ivar active: whether it is the one in use.
+    :ivar reason: why it was last given up, by its name in the specification; empty if it never was.
+    :ivar text: the same for people.
+    """
+
+    name: str
+    active: bool
+    reason: str
+    text: str
+
+
+@attrs.frozen
+class DestinationSnapshot:
+    """
+    One destination.
+
+    :ivar state: ``idle``, ``waiting``, ``connecting``, ``connected`` or ``returning``.
+    :ivar since: when that state began, or for ``waiting`` when it will end; reactor seconds.
+    :ivar proved: whether the connection in use has shown that it delivers.
+    :ivar goodProbes: good failback probes in a row, of ``requiredProbes``.
+    :ivar bufferCost: bytes of memory in use, of ``bufferSize``.
+    :ivar unsentBatches: batches that wait to be written.
+    :ivar unsettledBatches: batches that were written and may have to be written again.
+    """
+
+    name: str
+    state: str
+    since: float
+    servers: tuple[ServerSnapshot, ...]
+    proved: bool
+    goodProbes: int
+    requiredProbes: int
+    bufferCost: int
+    bufferSize: int
+    unsentBatches: int
+    unsettledBatches: int
+    counters: DestinationCounters
+
+    @property
+    def active(self) -> str | None:
+        """
+        The name of the server in use.
+        """
+        return next((server.name for server in self.servers if server.active), None)
+
+
+@attrs.frozen
+class SourceSnapshot:
+    """
+    One source.
+
+    :ivar addresses: where it listens.
+    :ivar heldBy: the destinations that make it wait.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    heldBy: tuple[str, ...]
+    counters: SourceCounters
+
+
+@attrs.frozen
+class Snapshot:
+    """
+    A whole relay.
+
+    :ivar at: when it was taken; reactor seconds.
+    """
+
+    at: float
+    sources: tuple[SourceSnapshot, ...]
+    destinations: tuple[DestinationSnapshot, ...]
