@@ -1,0 +1,179 @@
+"""
+One frozen configuration: what ``logrelay.configfile`` reads from TOML and ``logrelay.tap`` from flags.
+
+Times are seconds, sizes bytes.  Every value here has been checked; nothing later has to check it again.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from .batches import MAX_BATCH, Framing
+from .listening import Listen
+from .servers import Server
+
+MIB = 1024 * 1024
+
+
+@attrs.frozen
+class SourceSettings:
+    """
+    One ``[[source]]``.
+
+    :ivar name: unique among the sources; for people (``tcp:5140``, ``stdin``).
+    :ivar type: ``syslog`` or ``stdin``.
+    :ivar listen: where to listen; ``None`` for standard input.
+    :ivar framing: ``None`` means ``auto``: told from the first bytes of each connection.
+    :ivar to: names of the destinations that get its messages; never empty.
+    """
+
+    name: str
+    type: str = "syslog"
+    listen: Listen | None = None
+    framing: Framing | None = None
+    maxMessageSize: int = 65536
+    maxConnections: int = 1000
+    soRcvbuf: int = 0
+    mode: int = 0o666
+    reusePort: bool = False
+    to: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class FailbackSettings:
+    """
+    ``[destination.NAME.failback]``: how a destination finds its way back to the primary.
+    """
+
+    tcpProbeInterval: float = 60
+    successfulProbesRequired: int = 3
+    probe: str = "connect"
+
+
+@attrs.frozen
+class TLSSettings:
+    """
+    ``[destination.NAME.tls]``.  Paths are absolute; ``None`` or empty where not configured.
+
+    :ivar pins: SHA-256 digests of acceptable DER certificates, 32 bytes each.
+    """
+
+    caFile: str | None = None
+    caDir: str | None = None
+    crlFile: str | None = None
+    certFile: str | None = None
+    keyFile: str | None = None
+    keyPassphraseFile: str | None = None
+    pins: frozenset[bytes] = frozenset()
+    minVersion: str = "1.2"
+
+
+@attrs.frozen
+class SourceTLSSettings:
+    """
+    ``[source-tls]``: the certificate that ``tls:`` sources present, and whom they require one of.
+    """
+
+    certFile: str
+    keyFile: str
+    clientCAFile: str | None = None
+
+
+@attrs.frozen
+class BufferSettings:
+    """
+    ``[destination.NAME.buffer]``.
+
+    :ivar size: bytes of memory.
+    :ivar overflow: ``block``, ``drop-newest`` or ``drop-oldest``.
+    """
+
+    size: int = 64 * MIB
+    overflow: str = "block"
+
+
+@attrs.frozen
+class DestinationSettings:
+    """
+    One ``[destination.NAME]``: an ordered list of servers, the primary first, that share one way of talking.
+
+    :ivar driver: ``syslog`` or ``network``; it only chooses defaults.
+    :ivar format: ``rfc5424``, ``rfc3164`` or ``as-is``.
+    :ivar ipProtocol: ``any``, ``4`` or ``6``.
+    :ivar tls: present exactly where the transport is ``tls``, though nothing of it was configured.
+    :ivar keepalive: idle seconds, interval in seconds, number of probes.
+    :ivar throttle: messages a second; 0 for no limit.
+    """
+
+    name: str
+    servers: tuple[Server, ...]
+    driver: str = "syslog"
+    format: str = "rfc5424"
+    framing: Framing = Framing.OCTET_COUNTING
+    transport: str = "tcp"
+    localip: str = ""
+    ipProtocol: str = "any"
+    delivery: str = "replay"
+    replayMax: int = 32 * MIB
+    checkpoint: int = 0
+    checkpointAge: float = 300
+    maxMessageSize: int = 65536
+    oversize: str = "truncate"
+    timeReopen: float = 60
+    failoverDelay: float = 0
+    connectTimeout: float = 10
+    tlsTimeout: float = 10
+    ackTimeout: float = 10
+    stallTimeout: float = 60
+    drainTimeout: float = 5
+    keepalive: tuple[int, int, int] = (5, 2, 3)
+    throttle: float = 0
+    failback: FailbackSettings | None = None
+    tls: TLSSettings | None = None
+    buffer: BufferSettings = BufferSettings()
+
+
+@attrs.frozen
+class Configuration:
+    """
+    Everything that a relay is told to do.
+    """
+
+    sources: tuple[SourceSettings, ...]
+    destinations: tuple[DestinationSettings, ...]
+    stopTimeout: float = 30
+    stateDir: str = "state"
+    sourceTLS: SourceTLSSettings | None = None
+
+
+def smallestBuffer(maxMessageSize: int) -> int:
+    """
+    The smallest ``buffer.size`` of a destination with this ``max-message-size``, in bytes.
+
+    A batch is at most :data:`logrelay.batches.MAX_BATCH` and one message.  Half of the store may hold what was
+    acknowledged and is kept to be sent again; in the other half one batch must fit on its way out and one on its
+    way in, or nothing would move.
+    """
+    return 4 * (maxMessageSize + MAX_BATCH)
+
+
+def warningsOf(configuration: Configuration) -> list[str]:
+    """
+    What is no mistake and may still surprise: a source that has to wait for one destination and so brings nothing
+    to the others either.  What can't be made to wait (datagrams) is not concerned.
+
+    :return: a sentence for each source concerned.
+    """
+    blocking = {
+        destination.name for destination in configuration.destinations if destination.buffer.overflow == "block"
+    }
+    warnings = []
+    for source in configuration.sources:
+        waits = [name for name in source.to if name in blocking]
+        datagrams = source.listen is not None and source.listen.kind in ("udp", "unix-dgram")
+        if len(source.to) > 1 and waits and not datagrams:
+            warnings.append(
+                f"source {source.name} feeds {', '.join(source.to)}: when the buffer of {' or '.join(waits)} is full"
+                ' the source waits, and so do the others; overflow = "drop-newest" or "drop-oldest" prevents that'
+            )
+    return warnings

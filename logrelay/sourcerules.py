@@ -1,0 +1,141 @@
+"""
+What the keys of a source have to do with each other, and sources with other sources.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+
+import attrs
+
+from .config import SourceSettings
+from .keys import SOURCE
+from .lines import KeyPath
+from .listening import MAX_SOCKET_PATH, Listen
+from .sections import Findings, Reading, readSection
+from .values import meant, shown
+
+_STREAMS = ("tcp", "tls", "unix", "systemd")
+
+#: Where keys that not every source knows have a meaning.
+_ONLY = {
+    "framing": (*_STREAMS, "stdin"),
+    "max-connections": _STREAMS,
+    "so-rcvbuf": ("udp",),
+    "mode": ("unix", "unix-dgram"),
+    "reuse-port": ("tcp", "tls", "udp"),
+}
+
+
+@attrs.frozen
+class SourceRules:
+    """
+    Reads the sources, one after the other.
+
+    :ivar base: the absolute path of the folder that relative paths start from.
+    :ivar destinations: the names of all destinations.
+    :ivar tls: whether there is a certificate for ``tls:`` sources.
+    :ivar taken: what the sources read so far listen on, and whether they let others share their ports.
+        Standard input is ``None``.
+    """
+
+    findings: Findings
+    base: str
+    destinations: Collection[str]
+    tls: bool
+    taken: list[tuple[Listen | None, bool]] = attrs.field(factory=list)
+
+    def read(self, path: KeyPath, table: Mapping[str, object]) -> SourceSettings | None:
+        """
+        Read a ``[[source]]``.
+
+        :return: the settings, or ``None`` if anything was wrong.
+        """
+        before = len(self.findings.found)
+        if table.get("type") in ("relp", "file"):
+            # Its other keys belong to this type: nothing more can be said of them.
+            table = {"type": table["type"]}
+        own = readSection(self.findings, SOURCE, path, table, self.base)
+        type_ = own.values.get("type")
+        listen = self._listen(own) if type_ else None
+        if type_ == "stdin" or listen:
+            self._applicable(own, listen)
+            name = self._apart(own, listen)
+        to = self._to(own)
+        if len(self.findings.found) > before:
+            return None
+        return SourceSettings(**{**own.values, "name": name, "listen": listen, "to": to})
+
+    def _listen(self, own: Reading) -> Listen | None:
+        """
+        Where it listens; paths made absolute.
+        """
+        path = (*own.path, "listen")
+        if own.values["type"] == "stdin":
+            if "listen" in own.written:
+                self.findings.add(path, "standard input does not listen", 'take it out, or write type = "syslog"')
+            return None
+        if "listen" not in own.written:
+            self.findings.add(path, "is missing", 'add it, as in "tcp:5140", or write type = "stdin"')
+        listen: Listen | None = own.values.get("listen")
+        if listen and listen.path:
+            listen = attrs.evolve(listen, path=os.path.normpath(os.path.join(self.base, listen.path)))
+            if len(os.fsencode(listen.path)) > MAX_SOCKET_PATH:
+                what = f"{shown(listen.path)} is longer than a unix socket's path may be ({MAX_SOCKET_PATH} bytes)"
+                self.findings.add(path, what, "write a shorter path")
+        if listen and listen.kind == "tls" and not self.tls:
+            what = "tls: needs a certificate to show"
+            self.findings.add(path, what, "add [source-tls] with cert-file and key-file; there are no flags for it")
+        return listen
+
+    def _applicable(self, own: Reading, listen: Listen | None) -> None:
+        """
+        Refuse keys that would change nothing.  One that is written with its default does no harm.
+        """
+        kind = listen.kind if listen else "stdin"
+        for key in SOURCE.keys:
+            kinds = _ONLY.get(key.name, (kind,))
+            if kind in kinds or key.name not in own.written or key.attribute not in own.values:
+                continue
+            if own.written[key.name] != key.defaultValue():
+                what = f"has no meaning for {kind}: it is for {', '.join(kinds)}"
+                self.findings.add((*own.path, key.name), what, "take it out")
+
+    def _apart(self, own: Reading, listen: Listen | None) -> str:
+        """
+        Refuse two sources that want the same place.
+
+        :return: the source's name, unlike that of any other.
+        """
+        shared = own.values.get("reusePort", False)
+        for other, otherShared in self.taken:
+            if listen is None and other is None:
+                self.findings.add((*own.path, "type"), "another source reads standard input", "take one of them out")
+            elif listen and other and listen.collides(other) and not (shared and otherShared):
+                what = f"{shown(other.text)} of another source listens there too"
+                remedy = "change one of them, or (tcp, tls, udp) give both reuse-port = true"
+                self.findings.add((*own.path, "listen"), what, remedy)
+        text = listen.text if listen else "stdin"
+        same = [other for other, _ in self.taken if other and other.text == text]
+        self.taken.append((listen, shared))
+        return f"{text} #{len(same) + 1}" if same else text
+
+    def _to(self, own: Reading) -> tuple[str, ...]:
+        """
+        The destinations it feeds.
+        """
+        path = (*own.path, "to")
+        if "to" not in own.values:
+            return tuple(self.destinations)
+        names: tuple[str | None, ...] = own.values["to"]
+        if not names:
+            self.findings.add(path, "names no destination", "name one, or take it out to feed all")
+        for place, name in enumerate(names):
+            if name is not None and name not in self.destinations:
+                guess = meant(name, self.destinations)
+                remedy = f"write {shown(guess)}" if guess else "add it as [destination.NAME], or name one that there is"
+                self.findings.add((*path, place), f"there is no destination {shown(name)}", remedy)
+            elif name in names[:place]:
+                self.findings.add((*path, place), f"{shown(name)} is named twice", "name it once")
+        return tuple(name for name in names if name is not None)
