@@ -1,0 +1,159 @@
+"""
+Routes: from one source to the stores of its destinations.
+
+A batch is converted once for each distinct form that its destinations want; those that want the same form get the
+very same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import attrs
+from zope.interface import Interface, implementer
+
+from .batches import Batch
+from .counters import SourceCounters
+from .formats import Converter, Form
+from .store import Accepted
+
+
+class IRoute(Interface):
+    """
+    Where a source delivers what it has decoded.
+    """
+
+    def deliver(batch: Batch, accepted: Accepted | None = None) -> None:
+        """
+        Convert a batch once for each form wanted and append it to every destination's store.
+
+        :param accepted: called once, when every store has said whether it took the batch; with ``True`` if all did.
+        """
+
+    def hold(delta: int) -> None:
+        """
+        Count ``delta`` bytes more (or fewer) that decoders of this source keep, in every destination's store.
+        """
+
+
+class Taker(Protocol):
+    """
+    A destination, as far as a route knows it.
+    """
+
+    @property
+    def form(self) -> Form:
+        """
+        The form in which it wants its messages.
+        """
+
+    def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
+        """
+        Take in a batch of this form.
+        """
+
+    def shortened(self, batch: Batch, truncated: int, oversize: int) -> None:
+        """
+        Be told how many messages of a batch were cut, or given up, since they were too long.
+        """
+
+    def hold(self, delta: int) -> None:
+        """
+        Count bytes that decoders keep.
+        """
+
+
+@attrs.frozen
+class Lane:
+    """
+    The destinations that want one form.
+    """
+
+    converter: Converter
+    takers: tuple[Taker, ...]
+
+
+class Tally:
+    """
+    Waits until every store has said whether it took its part of a batch.
+    """
+
+    def __init__(self, accepted: Accepted | None) -> None:
+        """
+        :param accepted: told once, whether all parts were taken; ``None`` where nobody wants to know.
+        """
+        self._accepted = accepted
+        self._open = 1
+        self._all = True
+
+    def expected(self) -> Accepted | None:
+        """
+        One more part is on its way.
+
+        :return: what its store has to answer to.
+        """
+        if self._accepted is None:
+            return None
+        self._open += 1
+        return self._answer
+
+    def close(self, taken: bool = True) -> None:
+        """
+        No more parts will come.
+
+        :param taken: whether nothing was given up on the way.
+        """
+        self._answer(taken)
+
+    def _answer(self, taken: bool) -> None:
+        """
+        An answer has come.
+        """
+        self._all = self._all and taken
+        self._open -= 1
+        if self._open == 0 and self._accepted is not None:
+            self._accepted(self._all)
+
+
+@implementer(IRoute)
+class Route:
+    """
+    The way of one source's batches.
+    """
+
+    def __init__(self, takers: Sequence[Taker], counters: SourceCounters, clock: Callable[[], float]) -> None:
+        """
+        :param clock: tells the time, in seconds since the epoch.
+        """
+        self._counters = counters
+        self._clock = clock
+        self._takers = tuple(takers)
+        forms = dict.fromkeys(taker.form for taker in takers)
+        self._lanes = [Lane(Converter(form), tuple(each for each in takers if each.form == form)) for form in forms]
+
+    def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
+        """
+        Convert, and append to every store.
+        """
+        now = self._clock()
+        tally = Tally(accepted)
+        unparsed, whole = 0, True
+        for lane in self._lanes:
+            converted = lane.converter.convert(batch, now)
+            unparsed = max(unparsed, converted.unparsed)
+            for taker in lane.takers:
+                if converted.truncated or converted.dropped:
+                    taker.shortened(batch, converted.truncated, converted.dropped)
+                    whole = whole and not converted.dropped
+                for part in converted.batches:
+                    taker.append(part, tally.expected())
+        self._counters.unparsed += unparsed
+        tally.close(whole)
+
+    def hold(self, delta: int) -> None:
+        """
+        Count what decoders keep.
+        """
+        for taker in self._takers:
+            taker.hold(delta)

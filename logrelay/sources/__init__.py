@@ -1,0 +1,10 @@
+"""
+Where messages come in: everything that a ``[[source]]`` can describe, and what programs log through.
+"""
+
+from .factory import sourceFor
+from .handler import RelayHandler
+from .interface import CannotListen, ISource
+from .observer import RelayObserver
+
+__all__ = ["CannotListen", "ISource", "RelayHandler", "RelayObserver", "sourceFor"]

@@ -1,0 +1,161 @@
+"""
+One peer's connection to a source: its bytes decoded, its messages delivered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..batches import Origin
+from ..complaints import Complaints
+from ..config import SourceSettings
+from ..counters import SourceCounters
+from ..framing import decoderFor
+from ..routing import IRoute
+from ..throttle import Throttle
+from .flow import Flow
+from .interface import Reactor
+
+#: An inbound peer has so many seconds for its TLS handshake.  It takes milliseconds; one that has not finished by then
+#: only keeps others from one of the ``max-connections``.
+HANDSHAKE_LIMIT = 10.0
+
+
+@attrs.define(eq=False)
+class Intake:
+    """
+    What the connections of one source share.
+
+    :ivar connections: those that are open.
+    :ivar ended: told whenever one has ended.
+    """
+
+    reactor: Reactor
+    settings: SourceSettings
+    route: IRoute
+    throttle: Throttle
+    counters: SourceCounters
+    complaints: Complaints
+    ended: Callable[[], None]
+    connections: set[Connection] = attrs.field(factory=set)
+
+
+class Connection(Protocol):
+    """
+    One peer's stream of messages.
+    """
+
+    transport: Any
+
+    def __init__(self, intake: Intake, origin: Origin) -> None:
+        settings = intake.settings
+        decoder = decoderFor(settings.framing, origin, settings.maxMessageSize, intake.counters)
+        self._intake = intake
+        self._flow = Flow(decoder, intake.route)
+        self._peer = origin.host.decode()
+
+    def connectionMade(self) -> None:
+        """
+        Count it, and let it be paused.
+        """
+        self._intake.connections.add(self)
+        self._intake.counters.connections += 1
+        self._begin()
+
+    def _begin(self) -> None:
+        """
+        From now on messages may come.
+        """
+        self._intake.throttle.add(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Deliver the messages that are whole now.  A peer whose frames make no sense is cut off after those that did.
+        """
+        error = self._flow.take(data)
+        if error is not None:
+            self._intake.complaints.say("framing", f"closed the connection of {self._peer}: {error}")
+            self.cut()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The end of the stream.
+        """
+        self.connected = 0
+        try:
+            self._flow.end()
+        finally:
+            self._intake.throttle.remove(self.transport)
+            self._intake.connections.discard(self)
+            self._intake.ended()
+
+    def bidFarewell(self) -> None:
+        """
+        Tell the peer that this is the end, and go on reading what it has under way.
+        """
+        if self.connected:
+            self.transport.loseWriteConnection()
+
+    def cut(self) -> None:
+        """
+        Close at once.
+        """
+        self.transport.abortConnection()
+
+
+@implementer(IHandshakeListener)
+class TLSConnection(Connection):
+    """
+    One peer's stream over TLS.  It is not paused before the handshake is done, which nobody could do otherwise.
+    """
+
+    def _begin(self) -> None:
+        """
+        Begin to wait for the handshake.
+        """
+        self._deadline = self._intake.reactor.callLater(HANDSHAKE_LIMIT, self._tooSlow)
+
+    def handshakeCompleted(self) -> None:
+        """
+        From now on messages may come.
+        """
+        self._deadline.cancel()
+        super()._begin()
+
+    def _tooSlow(self) -> None:
+        """
+        The peer keeps its place and does nothing with it.
+        """
+        self._refuse("tls-timeout", f"{self._peer} did not finish the TLS handshake within {HANDSHAKE_LIMIT:g} s")
+        self.cut()
+
+    def _refuse(self, reason: str, why: str) -> None:
+        """
+        Count a peer that did not come through the handshake.
+        """
+        self._intake.counters.refused += 1
+        self._intake.complaints.say(reason, why)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Before the handshake was done, it has failed; or the peer just left, as those that try a port do.
+        """
+        if self._deadline.active():
+            self._deadline.cancel()
+            if not isinstance(reason.value, ConnectionDone | ConnectionLost):
+                self._refuse("tls-handshake", f"TLS handshake of {self._peer} failed: {reason.getErrorMessage()}")
+        super().connectionLost(reason)
+
+    def bidFarewell(self) -> None:
+        """
+        Send a close_notify, and go on reading until the peer's.
+        """
+        self.transport.loseConnection()

@@ -1,0 +1,57 @@
+"""
+From the settings of a source to the source.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+
+from ..config import SourceSettings
+from ..counters import SourceCounters
+from ..routing import IRoute
+from ..throttle import Throttle
+from .datagram import DatagramSource
+from .interface import ISource, Reactor
+from .sockets import BoundSocket, openSocket
+from .stdin import StdinSource
+from .stream import StreamSource
+from .systemd import SystemdSource, passedDescriptors, passedSocket
+
+
+def sourceFor(
+    reactor: Reactor,
+    settings: SourceSettings,
+    route: IRoute,
+    throttle: Throttle,
+    counters: SourceCounters,
+    hostname: bytes,
+    tls: IOpenSSLServerConnectionCreator | None = None,
+) -> ISource:
+    """
+    Build the source that the settings describe.  Nothing is opened yet.
+
+    :param route: where it delivers.
+    :param throttle: what makes it wait, if it can.
+    :param counters: what it counts in.
+    :param hostname: our own name, for messages of this host that bear none.
+    :param tls: for ``tls:`` sources: what they present and ask for.
+    """
+    listen = settings.listen
+    if listen is None:
+        return StdinSource(reactor, settings, route, throttle, counters, hostname)
+    if listen.kind in ("udp", "unix-dgram"):
+        return DatagramSource(reactor, settings, route, counters, hostname, openSocket)
+    if listen.kind != "systemd":
+        return StreamSource(
+            reactor, settings, route, throttle, counters, hostname, openSocket, tls if listen.kind == "tls" else None
+        )
+
+    def build(bound: BoundSocket) -> ISource:
+        if bound.socket.type == socket.SOCK_DGRAM:
+            return DatagramSource(reactor, settings, route, counters, hostname, lambda _: bound)
+        return StreamSource(reactor, settings, route, throttle, counters, hostname, lambda _: bound)
+
+    return SystemdSource(settings, lambda _: passedSocket(settings, passedDescriptors(reactor), os.environ), build)

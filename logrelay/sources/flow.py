@@ -1,0 +1,59 @@
+"""
+One stream of messages, from the bytes that were read to the route.
+"""
+
+from __future__ import annotations
+
+from ..batches import Batch
+from ..errors import FramingError
+from ..framing import Decoder
+from ..routing import IRoute
+
+
+class Flow:
+    """
+    Decodes a stream, delivers its messages, and keeps the route's account of what is not whole yet.
+
+    :ivar _held: how many bytes of remainder the route has been told of.
+    """
+
+    def __init__(self, decoder: Decoder, route: IRoute) -> None:
+        self._decoder = decoder
+        self._route = route
+        self._held = 0
+
+    def take(self, data: bytes) -> FramingError | None:
+        """
+        Deliver the messages that ``data`` makes whole.
+
+        :return: why the stream makes no sense any more, if so.  It has to be closed then.
+        """
+        self._deliver(self._decoder.decode(data))
+        return self._decoder.error
+
+    def end(self) -> None:
+        """
+        Deliver what the end of the stream makes whole, a last line without LF, and forget the rest.
+        """
+        try:
+            if self._decoder.error is None:
+                self._deliver(self._decoder.finish())
+        finally:
+            self._hold(0)
+
+    def _deliver(self, batches: list[Batch]) -> None:
+        """
+        Deliver batches, then tell the route what is kept.  In this order: keeping less can make room, and so let other
+        data in before these.
+        """
+        for batch in batches:
+            self._route.deliver(batch)
+        self._hold(self._decoder.held)
+
+    def _hold(self, size: int) -> None:
+        """
+        Tell the route how much is kept, if that has changed.
+        """
+        if size != self._held:
+            delta, self._held = size - self._held, size
+            self._route.hold(delta)

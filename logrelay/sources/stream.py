@@ -1,0 +1,196 @@
+"""
+Syslog over streams: TCP, TLS and UNIX sockets.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IDelayedCall, IOpenSSLServerConnectionCreator, IProtocolFactory
+from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from ..batches import Origin
+from ..complaints import Complaints
+from ..config import SourceSettings
+from ..counters import SourceCounters
+from ..routing import IRoute
+from ..throttle import Throttle
+from .acceptor import Acceptor
+from .connection import Connection, Intake, TLSConnection
+from .interface import ISource, Reactor
+from .sockets import BoundSocket, numericHost
+
+#: A peer that is told the end has so many seconds to end its side, so that what is under way is still taken in.
+FAREWELL = 1.0
+
+#: When an idle connection is asked whether its peer is still there, how often, and when it is given up: a dead one
+#: leaves within two minutes.  Seconds, seconds, probes.
+KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6))
+
+#: Old releases of Twisted take no clock here, and have no use for one.
+_TAKES_CLOCK = "clock" in inspect.signature(TLSMemoryBIOFactory).parameters
+
+
+@attrs.frozen
+class _Farewell:
+    """
+    The end of a source, while connections are still open.
+    """
+
+    ended: Deferred[None]
+    cutting: IDelayedCall
+
+
+@implementer(ISource)
+class StreamSource:
+    """
+    Takes connections, and messages from each.
+
+    :ivar _open: binds the socket that is listened on.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        settings: SourceSettings,
+        route: IRoute,
+        throttle: Throttle,
+        counters: SourceCounters,
+        hostname: bytes,
+        open: Callable[[SourceSettings], BoundSocket],
+        tls: IOpenSSLServerConnectionCreator | None = None,
+    ) -> None:
+        self.settings = settings
+        self._reactor = reactor
+        self._open = open
+        self._complaints = Complaints(reactor, settings.name)
+        self._intake = Intake(reactor, settings, route, throttle, counters, self._complaints, self._connectionEnded)
+        self._factory = _connectionFactory(self._intake, hostname, tls)
+        self._acceptor: Acceptor | None = None
+        self._farewell: _Farewell | None = None
+
+    @property
+    def listening(self) -> tuple[IAddress, ...]:
+        """
+        The address that is bound.
+        """
+        return () if self._acceptor is None else (self._acceptor.bound.address,)
+
+    def bind(self) -> None:
+        """
+        Bind and listen; connections wait in the kernel until :meth:`start`.
+
+        :raises CannotListen: if the address can't be had.
+        """
+        self._acceptor = Acceptor(self._reactor, self._open(self.settings), self._admit, self._complaints)
+
+    def start(self) -> None:
+        """
+        Begin to accept.
+        """
+        assert self._acceptor is not None, "bind comes first"
+        self._acceptor.startReading()
+
+    def _admit(self, connection: socket.socket) -> None:
+        """
+        Take a connection, or leave it to be closed where there are too many.
+        """
+        if len(self._intake.connections) >= self.settings.maxConnections:
+            self._intake.counters.refused += 1
+            self._complaints.say(
+                "refused", f"max-connections ({self.settings.maxConnections}) are open; closed another"
+            )
+            return
+        connection.setblocking(False)
+        if connection.family != socket.AF_UNIX:
+            # Raises for one that was reset meanwhile, of which Twisted would leave its duplicate to be collected.
+            connection.getpeername()
+            _keepAlive(connection)
+        self._reactor.adoptStreamConnection(connection.fileno(), connection.family, self._factory)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Accept nothing more, and let each peer end its side; those that do not are cut off after :data:`FAREWELL`.
+        """
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is None:
+            return succeed(None)
+        try:
+            acceptor.close()
+        except OSError as error:
+            self._complaints.say("socket", f"{acceptor.bound.path} could not be removed: {error.strerror}")
+        ended: Deferred[None] = Deferred()
+        self._farewell = _Farewell(ended, self._reactor.callLater(FAREWELL, self._cutAll))
+        for connection in tuple(self._intake.connections):
+            connection.bidFarewell()
+        self._connectionEnded()
+        return ended
+
+    def _cutAll(self) -> None:
+        """
+        Close what is still open.
+        """
+        for connection in tuple(self._intake.connections):
+            connection.cut()
+
+    def _connectionEnded(self) -> None:
+        """
+        When stopping, the last connection's end is the source's.
+        """
+        if self._farewell is not None and not self._intake.connections:
+            farewell, self._farewell = self._farewell, None
+            if farewell.cutting.active():
+                farewell.cutting.cancel()
+            farewell.ended.callback(None)
+
+
+class _Connections(Factory):
+    """
+    Makes a protocol for each connection that is adopted.
+    """
+
+    noisy = False
+
+    def __init__(self, intake: Intake, hostname: bytes, kind: type[Connection]) -> None:
+        self._intake = intake
+        self._hostname = hostname
+        self._kind = kind
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        """
+        Messages from the network are their peer's, those from UNIX sockets as programs of this host write them.
+        """
+        name = self._intake.settings.name
+        host = getattr(addr, "host", None)
+        if host is None:
+            return self._kind(self._intake, Origin(name, self._hostname, local=True))
+        return self._kind(self._intake, Origin(name, numericHost(host)))
+
+
+def _connectionFactory(
+    intake: Intake, hostname: bytes, tls: IOpenSSLServerConnectionCreator | None
+) -> IProtocolFactory:
+    """
+    The factory for connections, with TLS between where that is wanted.
+    """
+    if tls is None:
+        return _Connections(intake, hostname, Connection)
+    clock: dict[str, Any] = {"clock": intake.reactor} if _TAKES_CLOCK else {}
+    return TLSMemoryBIOFactory(tls, False, _Connections(intake, hostname, TLSConnection), **clock)
+
+
+def _keepAlive(connection: socket.socket) -> None:
+    """
+    Let the kernel find out when an idle peer is gone.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE:
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
