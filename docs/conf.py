@@ -1,0 +1,22 @@
+"""
+How Sphinx builds this documentation.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+project = "logrelay"
+author = "the logrelay authors"
+copyright = f"2026, {author}"
+version = release = importlib.metadata.version("logrelay")
+
+exclude_patterns = ["_build", "examples"]
+nitpicky = True
+
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "A Twisted log relay that fails over without losing messages",
+    "fixed_sidebar": True,
+}
+html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
