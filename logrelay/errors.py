@@ -60,6 +60,12 @@ class BufferFull(LogRelayError):
     """
 
 
+class RelayStopped(LogRelayError):
+    """
+    Nobody's fault: the relay has stopped, and so takes nothing more, and confirms nothing more.
+    """
+
+
 class NotVerified(LogRelayError):
     """
     The server's fault: it did not prove to be the server that the configuration names.

@@ -18,6 +18,11 @@ from .store import Accepted, IStore
 #: for what cannot be paused, the gap between the two keeps sources from being paused and resumed for each batch.
 HIGH, LOW = 0.90, 0.70
 
+#: Of ``buffer.size``, what the remainders of decoders may take up at most.  No server makes room by taking them, so
+#: that a thousand slow clients could stop everybody else.  Beside them and the half that may be history there is some
+#: left below the low mark.  What they take beyond it is bounded by ``max-connections`` and ``max-message-size``.
+REMAINDERS = 0.125
+
 #: Settled slots at the head of the list are cut off when there are this many, and they are half of it: then cutting
 #: costs less than what was done with them.
 _CUT = 1024
@@ -39,7 +44,9 @@ class Outbox:
     in.  Only history that a server has acknowledged, and the remainders of decoders, never count as full: no server
     could make room by taking them, and the stream would stop for ever.  ``drop-oldest`` gives up such history instead.
 
+    :ivar held: bytes that decoders keep.  ``cost`` has no more of them than :data:`REMAINDERS`.
     :ivar _batches: what has not settled, behind ``_cut`` empty slots.
+    :ivar _refusing: whether what cannot be paused is dropped until there is room again.
     """
 
     settings: BufferSettings
@@ -54,9 +61,11 @@ class Outbox:
     sent: int = 0
     end: int = 0
     cost: int = 0
+    held: int = 0
     full: bool = False
     _batches: list[Batch | None] = attrs.field(factory=list)
     _cut: int = 0
+    _refusing: bool = False
 
     def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """
@@ -87,6 +96,12 @@ class Outbox:
                 return True
             case "block" if batch.origin.pausable:
                 return True
+            case "block":
+                # Once it had to be dropped, it is until there is room for those that wait: it would fill for ever what
+                # the server empties, and they would never be read again.
+                fits = self.acked == self.end or (self.cost <= limit and not self._refusing)
+                self._refusing = self.full and not fits
+                return fits
             case _:
                 return self.cost <= limit or self.acked == self.end
 
@@ -172,7 +187,9 @@ class Outbox:
         """
         Count ``delta`` bytes more (or fewer) of decoders' remainders.
         """
-        self.cost += delta
+        most = int(REMAINDERS * self.settings.size)
+        before, self.held = self.held, self.held + delta
+        self.cost += min(self.held, most) - min(before, most)
         self._measure()
 
     @property
@@ -195,7 +212,7 @@ class Outbox:
         """
         if self.full:
             if self.cost <= LOW * self.settings.size or self.acked == self.end:
-                self.full = False
+                self.full = self._refusing = False
                 self.onRoom()
         elif self.crowded and self.acked != self.end:
             self.full = True

@@ -74,7 +74,7 @@ class Rotation:
     _lostAt: float | None = None
     _returned: bool = False
 
-    def attemptFailed(self, now: float, reason: str = "") -> When:
+    def attemptFailed(self, now: float, reason: str) -> When:
         """
         The attempt at ``current`` did not connect, or its connection ended unproved, for ``reason``.
         """
@@ -105,7 +105,6 @@ class Rotation:
         self._lostAt = None
         if self.current == 0:
             self._goodProbes = 0
-            self._lastProbe = None
             if self._primarySince is None:
                 self._primarySince = now
         elif self._lastProbe is None:
@@ -211,6 +210,5 @@ class Rotation:
         """
         self.current = 0
         self._failures = 0
-        self._primarySince = now
         self._returned = True
         self.connected(now)

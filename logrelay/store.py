@@ -34,7 +34,7 @@ class IStore(Interface):
     acked: int = Attribute("Everything before this position is in a server's kernel; a rewind moves it back, too.")
     sent: int = Attribute("How many batches have been handed out since the last rewind, counted from the beginning.")
     end: int = Attribute("How many batches have been accepted.")
-    cost: int = Attribute("Bytes of memory in use, what ``hold`` added included.")
+    cost: int = Attribute("Bytes of memory in use, what ``hold`` added included up to a share of the store.")
     messages: int = Attribute("How many messages have neither settled nor been given up.")
     crowded: bool = Attribute("Whether the cost has reached the high mark, whatever it consists of.")
     onReadable: Callable[[], None] = Attribute("Called when ``next`` may have something again.")
