@@ -247,17 +247,30 @@ class Digest:
 Observer = Callable[[Event], None]
 
 
+def _silent() -> None:
+    """
+    What is done about a failing observer where nobody cares.
+    """
+
+
 @attrs.define(eq=False)
 class EventLog:
     """
     Where events are told, and who listens.
+
+    :ivar failed: called, with the exception being handled, when an observer raises.  What happens in the relay does not
+        depend on who listens.
     """
 
     observers: list[Observer] = attrs.field(factory=list)
+    failed: Callable[[], None] = _silent
 
     def tell(self, event: Event) -> None:
         """
         Tell every observer.
         """
         for observer in tuple(self.observers):
-            observer(event)
+            try:
+                observer(event)
+            except Exception:
+                self.failed()

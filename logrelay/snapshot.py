@@ -65,7 +65,7 @@ class SourceSnapshot:
     """
     One source.
 
-    :ivar addresses: where it listens.
+    :ivar addresses: where it listens: ``host:port``, or a path.
     :ivar heldBy: the destinations that make it wait.
     """
 

@@ -1,0 +1,505 @@
+"""
+The client factory that keeps one connection to one of several servers.
+
+It carries out what :mod:`logrelay.rotation` decides: it owns the timers, the attempts and the probes, and builds a
+protocol on each connection.  It knows nothing of log messages, and rotates whatever endpoints it is given.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import ParamSpec
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import ReconnectingClientFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .backoff import Backoff
+from .config import FailbackSettings
+from .connector import EndpointConnector
+from .link import UNANSWERED, Link
+from .probe import LinkLost, Prober
+from .reasons import reasonOf, textOf
+from .rotation import Rotation, When
+
+_log = Logger(namespace="logrelay.client")
+
+_P = ParamSpec("_P")
+
+#: Why a connection is ended that is to be made again to the same server, so that everything sent on it settles.
+CHECKPOINT = "checkpoint"
+
+#: Why a connection is ended since the stream moves to the primary.
+FAILBACK = "failback"
+
+#: Why a connection is ended since the factory stops.
+FINISHED = "finished"
+
+
+@attrs.frozen
+class Policy:
+    """
+    How to rotate.  Times are in seconds.
+
+    :ivar failoverDelay: between two attempts of one round.
+    :ivar timeReopen: the longest wait after a round.
+    :ivar drainTimeout: how long a server may take to end its side of a connection.
+    :ivar keepalive: TCP keepalive: idle time, interval, number of probes; ``None``: the system's choice.
+    :ivar failback: how to return to the primary; ``None``: stay.
+    """
+
+    failoverDelay: float = 0
+    timeReopen: float = 60
+    drainTimeout: float = 5
+    keepalive: tuple[int, int, int] | None = (5, 2, 3)
+    failback: FailbackSettings | None = None
+
+
+class FailoverObserver:
+    """
+    Told what a factory does; servers are named by their place in the list.  Override what is of interest.  Whatever is
+    raised here is logged, and changes nothing.
+    """
+
+    def attempted(self, server: int) -> None:
+        """
+        An attempt begins.
+        """
+
+    def attemptFailed(self, server: int, reason: str, text: str) -> None:
+        """
+        It came to nothing, or its connection ended before it was proved.
+        """
+
+    def connected(self, server: int, link: Link, reason: str) -> None:
+        """
+        A connection stands and is used from now on.
+
+        :param reason: why the last one ended.
+        """
+
+    def lost(self, server: int, link: Link) -> None:
+        """
+        A proved connection ended, other than by our wish; ``link.ending`` says how.
+        """
+
+    def roundFailed(self, server: int, wait: float) -> None:
+        """
+        No server could be used; ``server`` is tried after ``wait`` seconds.
+        """
+
+    def probing(self) -> None:
+        """
+        A probe of the primary begins.
+        """
+
+    def probed(self, good: int, required: int) -> None:
+        """
+        The primary answered as it should.
+        """
+
+    def probeFailed(self, reason: str, text: str) -> None:
+        """
+        The primary did not.
+        """
+
+
+@attrs.frozen
+class Idle:
+    """
+    Not started, or stopped.
+    """
+
+    since: float
+
+
+@attrs.frozen
+class Waiting:
+    """
+    Between two attempts.
+
+    :ivar until: when the next one is made.
+    """
+
+    until: float
+
+
+@attrs.frozen
+class Connecting:
+    """
+    An attempt is under way.
+    """
+
+    since: float
+
+
+@attrs.frozen
+class Connected:
+    """
+    A connection is in use.
+    """
+
+    link: Link
+    since: float
+
+
+@attrs.frozen
+class Returning:
+    """
+    The failover's connection is being ended, for the primary's that stands already.
+    """
+
+    link: Link
+    primary: Link
+    since: float
+
+
+State = Idle | Waiting | Connecting | Connected | Returning
+
+
+class FailoverClientFactory(ReconnectingClientFactory):
+    """
+    Keeps a connection to the first of several endpoints that works.
+
+    :ivar state: what it is doing now.
+    :ivar rotation: which server is meant; ``rotation.current`` is its place in the list.
+    """
+
+    clock: IReactorTime  # type: ignore[assignment]
+    maxDelay: float  # type: ignore[assignment]
+    noisy = False
+    # The wait is computed by ``backoff``; what is inherited only has to keep it as it is.
+    factor = 1.0
+    jitter = 0.0
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        endpoints: Sequence[IStreamClientEndpoint],
+        protocolFactory: IProtocolFactory,
+        policy: Policy | None = None,
+        observer: FailoverObserver | None = None,
+    ) -> None:
+        """
+        :param endpoints: the servers, the primary first.
+        :param protocolFactory: builds a protocol for each connection.
+        :raises ValueError: if there are no endpoints.
+        """
+        if not endpoints:
+            raise ValueError("a list of servers needs at least one")
+        self.clock = reactor
+        self.endpoints = tuple(endpoints)
+        self.protocolFactory = protocolFactory
+        self.policy = policy = policy or Policy()
+        self.observer = observer or FailoverObserver()
+        self.rotation = Rotation(len(endpoints), policy.failback)
+        self.backoff = Backoff(policy.timeReopen, random.random)
+        self.maxDelay = policy.timeReopen
+        self.state: State = Idle(reactor.seconds())
+        self._connector = EndpointConnector(self, self.newLink)
+        self._probeCall: IDelayedCall | None = None
+        self._probe: Deferred[Link | None] | None = None
+        self._stopped: list[Deferred[None]] = []
+        self._lastEnd = "start"
+
+    # For the owner.
+
+    def start(self) -> None:
+        """
+        Connect to the primary, and go on from there.
+
+        :raises RuntimeError: if it has been started and has not stopped since.
+        """
+        if not isinstance(self.state, Idle):
+            raise RuntimeError("this factory is at work; wait until stop() has fired before you start it again")
+        self.continueTrying = 1
+        self.rotation = Rotation(len(self.endpoints), self.policy.failback)
+        self.resetDelay()
+        self._lastEnd = "start"
+        self._connector.connect()
+
+    def stop(self) -> Deferred[None]:
+        """
+        End the connection gracefully and make no other.
+
+        :return: fires when nothing is left; after ``drainTimeout`` at the latest.
+        """
+        done: Deferred[None] = Deferred()
+        self._stopped.append(done)
+        self.stopTrying()
+        match self.state:
+            case Connected(link) | Returning(link):
+                link.finish(FINISHED, self.policy.drainTimeout)
+            case Idle():
+                self._idle()
+        return done
+
+    def stopTrying(self) -> None:
+        """
+        Make no other connection.  One that is in use stays so until it ends.
+        """
+        super().stopTrying()
+        self._stopProbing()
+        match self.state:
+            case Waiting():
+                self._idle()
+            case Returning(_, primary):
+                primary.abort(FINISHED, "not needed any more")
+
+    def newLink(self) -> Link:
+        """
+        A link for an attempt or a probe.
+        """
+        return Link(self.clock, self.policy.keepalive)
+
+    def _idle(self) -> None:
+        """
+        Nothing is left to do.
+        """
+        self.state = Idle(self.clock.seconds())
+        stopped, self._stopped = self._stopped, []
+        for done in stopped:
+            done.callback(None)
+
+    def _tell(self, event: Callable[_P, None], *arguments: _P.args, **keywords: _P.kwargs) -> None:
+        """
+        Tell the observer.
+        """
+        try:
+            event(*arguments, **keywords)
+        except Exception:
+            _log.failure("the observer failed")
+
+    # ClientFactory, as the connector calls it.
+
+    def startFactory(self) -> None:
+        """
+        The protocol factory is going to be used.
+        """
+        self.protocolFactory.doStart()
+
+    def stopFactory(self) -> None:
+        """
+        The protocol factory is not used any more.
+        """
+        self.protocolFactory.doStop()
+
+    def startedConnecting(self, connector: IConnector) -> None:
+        """
+        An attempt begins.
+        """
+        self.connector = connector
+        self.state = Connecting(self.clock.seconds())
+        self._tell(self.observer.attempted, self.rotation.current)
+
+    def nextEndpoint(self) -> IStreamClientEndpoint:
+        """
+        The endpoint whose turn it is.
+        """
+        return self.endpoints[self.rotation.current]
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
+        """
+        A protocol for a connection that stands.
+        """
+        return self.protocolFactory.buildProtocol(addr)
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """
+        An attempt came to nothing.
+        """
+        if not self.continueTrying:
+            self._idle()
+            return
+        self._attemptFailed(reasonOf(reason), textOf(reason))
+
+    def _attemptFailed(self, reason: str, text: str) -> None:
+        """
+        Go on with the next server.
+        """
+        self._lastEnd = reason
+        self._tell(self.observer.attemptFailed, self.rotation.current, reason, text)
+        self._goOn(self.rotation.attemptFailed(self.clock.seconds(), reason))
+
+    def linkMade(self, link: Link) -> None:
+        """
+        A connection stands: use it.
+        """
+        if not self.continueTrying:
+            link.abort(FINISHED, "not needed any more")
+            return
+        now = self.clock.seconds()
+        self.rotation.connected(now)
+        self.state = Connected(link, now)
+        link.onProved = self._proved
+        if link.proved:
+            self._proved(link)
+        try:
+            link.attach(self)
+        except Exception:
+            _log.failure("a connection could not be used")
+            link.abort("protocol", "our own protocol failed on the new connection")
+            return
+        self._tell(self.observer.connected, self.rotation.current, link, self._lastEnd)
+        self._scheduleProbe()
+
+    def _proved(self, link: Link) -> None:
+        """
+        The connection delivers: what went before is forgotten.
+        """
+        self.rotation.proved()
+        self.resetDelay()
+
+    def clientConnectionLost(self, connector: IConnector, unused_reason: Failure) -> None:
+        """
+        The connection that was in use is gone.
+        """
+        link = self._connector.link
+        assert link is not None and link.ending is not None
+        ending = link.ending
+        if not self.continueTrying:
+            self._idle()
+        elif isinstance(self.state, Returning):
+            self._lastEnd = FAILBACK
+            self._return(self.state.primary)
+        elif link.finishing == CHECKPOINT and (ending.clean or ending.reason == UNANSWERED):
+            # The server is not left: a probe of the primary goes on.
+            self._lastEnd = CHECKPOINT
+            self._connectIn(0)
+        elif link.proved:
+            self._lastEnd = ending.reason
+            self._tell(self.observer.lost, self.rotation.current, link)
+            self._goOn(self.rotation.connectionLost(ending.reason, self.clock.seconds()))
+        else:
+            self._attemptFailed(ending.reason, ending.text)
+
+    # Going on.
+
+    def _goOn(self, when: When) -> None:
+        """
+        Make the next attempt, when the rotation says.
+        """
+        self._stopProbing()
+        if when is When.AFTER_ROUND:
+            self.delay = self.backoff.wait()
+            self.state = Waiting(self.clock.seconds() + self.delay)
+            self._tell(self.observer.roundFailed, self.rotation.current, self.delay)
+            self.retry(self._connector)
+            if self._callID is None:
+                self._idle()
+        else:
+            self._connectIn(self.policy.failoverDelay if when is When.AFTER_DELAY else 0)
+
+    def _connectIn(self, delay: float) -> None:
+        """
+        Make the next attempt within a round.  Never in this call, which may come out of a connection's end.
+        """
+        if not self.continueTrying:
+            self._idle()
+            return
+        self.state = Waiting(self.clock.seconds() + delay)
+
+        def connect() -> None:
+            self._callID = None
+            self._connector.connect()
+
+        self._callID = self.clock.callLater(delay, connect)
+
+    def resetDelay(self) -> None:
+        """
+        The next wait after a round is the first one again.  Unlike what is inherited, this revives nothing.
+        """
+        self.backoff.startOver()
+        self.retries = 0
+
+    # Failback.
+
+    def _scheduleProbe(self) -> None:
+        """
+        Probe the primary when it is time, while a failover is in use.
+        """
+        due = self.rotation.probeDue()
+        if due is not None and self.continueTrying and self._probe is None and self._probeCall is None:
+            self._probeCall = self.clock.callLater(max(0.0, due - self.clock.seconds()), self._startProbe)
+
+    def _startProbe(self) -> None:
+        """
+        Make one probe.
+        """
+        assert self.policy.failback is not None
+        self._probeCall = None
+        keep = self.rotation.probeStarted(self.clock.seconds())
+        verify = self.policy.failback.probe == "verify"
+        prober = Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout)
+        self._probe = probe = prober.probe(keep)
+        self._tell(self.observer.probing)
+        probe.addCallbacks(self._probeSucceeded, self._probeFailed)
+        probe.addErrback(lambda reason: _log.failure("a failback probe went wrong", reason))
+
+    def _probeSucceeded(self, primary: Link | None) -> None:
+        """
+        Count it, and move to the primary if it was the last one required.
+        """
+        self._probe = None
+        self.rotation.probeSucceeded()
+        self._tell(self.observer.probed, self.rotation.goodProbes, self.rotation.required)
+        state = self.state
+        if primary is None:
+            self._scheduleProbe()
+        elif isinstance(state, Connected) and self.continueTrying:
+            self.state = Returning(state.link, primary, self.clock.seconds())
+            state.link.finish(FAILBACK, self.policy.drainTimeout)
+        else:
+            # The failover is being connected again after a checkpoint.  The next probe will be the last one.
+            primary.abort(FAILBACK, "the failover's connection does not stand")
+            self._scheduleProbe()
+
+    def _probeFailed(self, reason: Failure) -> None:
+        """
+        Counting starts over, unless we gave the probe up ourselves.
+        """
+        if self._probe is None:
+            return
+        self._probe = None
+        self.rotation.probeFailed()
+        if isinstance(reason.value, LinkLost):
+            ending = reason.value.ending
+            self._tell(self.observer.probeFailed, ending.reason, ending.text)
+        else:
+            self._tell(self.observer.probeFailed, reasonOf(reason), textOf(reason))
+        self._scheduleProbe()
+
+    def _stopProbing(self) -> None:
+        """
+        The connection for whose sake the primary was probed is gone.
+        """
+        if self._probeCall is not None:
+            self._probeCall.cancel()
+            self._probeCall = None
+        if self._probe is not None:
+            probe, self._probe = self._probe, None
+            probe.cancel()
+
+    def _return(self, primary: Link) -> None:
+        """
+        The failover's connection has ended; go on over the primary's, if that still stands.
+        """
+        if primary.whyGone is None:
+            self.rotation.returned(self.clock.seconds())
+            self._connector.adopt(primary)
+        else:
+            self.rotation.probeFailed()
+            self._tell(self.observer.probeFailed, *primary.whyGone)
+            self._connectIn(0)

@@ -1,0 +1,372 @@
+"""
+One destination at work: its store, its senders, its servers, and what is told of them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+
+from . import events
+from .batches import Batch
+from .bucket import Bucket
+from .client import (
+    CHECKPOINT,
+    Connected,
+    Connecting,
+    FailoverClientFactory,
+    FailoverObserver,
+    Idle,
+    Policy,
+    Returning,
+    Waiting,
+)
+from .config import DestinationSettings
+from .counters import DestinationCounters
+from .encoding import encode, messagesOf
+from .errors import RelayStopped
+from .events import Digest, EventLog
+from .formats import Form
+from .link import Link
+from .outbox import Outbox
+from .routing import Tally
+from .sender import Delivery, SenderFactory
+from .snapshot import DestinationSnapshot, ServerSnapshot
+from .store import Accepted
+
+#: Names of the factory's states, for people.
+_STATES = {
+    Idle: "idle",
+    Waiting: "waiting",
+    Connecting: "connecting",
+    Connected: "connected",
+    Returning: "returning",
+}
+
+
+@attrs.define(eq=False)
+class Reporter(FailoverObserver):
+    """
+    Turns what the client factory does into events and counters.
+
+    :ivar active: the server that was last in use, by its place in the list.
+    :ivar failures: why each server was last given up: reason and text.
+    :ivar rounds: how many rounds in a row have failed.
+    """
+
+    name: str
+    servers: tuple[str, ...]
+    counters: DestinationCounters
+    log: EventLog
+    resent: Callable[[], int]
+    identityOf: Callable[[Link], str]
+    active: int | None = None
+    failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
+    rounds: int = 0
+    _repeated: dict[int, int] = attrs.field(factory=dict)
+
+    def attempted(self, server: int) -> None:
+        """
+        Count it.
+        """
+        self.counters.attempts += 1
+
+    def attemptFailed(self, server: int, reason: str, text: str) -> None:
+        """
+        Tell it, unless it is what was told last of this server.
+        """
+        self.counters.failures[reason] += 1
+        before = self.failures.get(server)
+        self.failures[server] = (reason, text)
+        if before is not None and before[0] == reason:
+            self._repeated[server] = self._repeated.get(server, 0) + 1
+            return
+        repeated = self._repeated.pop(server, 0)
+        self.log.tell(events.AttemptFailed(self.name, self.servers[server], reason, text, repeated))
+
+    def connected(self, server: int, link: Link, reason: str) -> None:
+        """
+        Tell it, and whether that is another server than before.
+        """
+        before, self.active = self.active, server
+        self.rounds = 0
+        self.failures.pop(server, None)
+        self._repeated.pop(server, None)
+        if before == server and reason == CHECKPOINT:
+            return
+        self.log.tell(events.Connected(self.name, self.servers[server], self.identityOf(link)))
+        if before is not None and before != server:
+            self.counters.switches += 1
+            self.log.tell(events.Switched(self.name, self.servers[before], self.servers[server], reason))
+
+    def lost(self, server: int, link: Link) -> None:
+        """
+        Tell it.
+        """
+        assert link.ending is not None
+        reason, text = link.ending.reason, link.ending.text
+        self.counters.failures[reason] += 1
+        self.failures[server] = (reason, text)
+        self.log.tell(events.ConnectionEnded(self.name, self.servers[server], reason, text, self.resent()))
+
+    def roundFailed(self, server: int, wait: float) -> None:
+        """
+        Tell it, once until a server stands again.
+        """
+        self.rounds += 1
+        if self.rounds == 1:
+            self.log.tell(events.RoundFailed(self.name, self.servers[server], wait))
+
+    def probing(self) -> None:
+        """
+        Count it.
+        """
+        self.counters.probes += 1
+
+    def probed(self, good: int, required: int) -> None:
+        """
+        Tell it.
+        """
+        self.log.tell(events.ProbeSucceeded(self.name, self.servers[0], good, required))
+
+    def probeFailed(self, reason: str, text: str) -> None:
+        """
+        Tell it.
+        """
+        self.log.tell(events.ProbeFailed(self.name, self.servers[0], reason, text))
+
+
+class Destination:
+    """
+    Delivers one store to the first of its servers that works.
+
+    :ivar store: what is still to be delivered.
+    :ivar counters: what was done so far.
+    :ivar factory: the client factory, whose state says what is being done now.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        settings: DestinationSettings,
+        endpoints: Sequence[IStreamClientEndpoint],
+        log: EventLog,
+        dropped: Callable[[str, str, int], None],
+        identityOf: Callable[[Link], str] = lambda link: "",
+    ) -> None:
+        """
+        :param dropped: told whenever messages are given up: of which source, why, how many.
+        :param identityOf: who the server of a connection proved to be, for people.
+        """
+        self._clock = reactor
+        self.settings = settings
+        self.counters = DestinationCounters()
+        self._log = log
+        self._sourceDropped = dropped
+        self._digest = Digest()
+        self.store = Outbox(settings.buffer, self.counters, self._overflowed)
+        self.store.onSettled = self._settled
+        self._waiting: list[tuple[int, Deferred[None]]] = []
+        self._refusing: set[int] = set()
+        self.delivery = Delivery(
+            reactor,
+            settings,
+            self.store,
+            self.counters,
+            refusing=lambda: self.factory.rotation.current in self._refusing,
+            onUnanswered=self._unanswered,
+            patience=lambda: self.factory.rotation.patience,
+            onDelivered=lambda: self.factory.rotation.settled(),
+            bucket=Bucket(settings.throttle) if settings.throttle else None,
+        )
+        self.reporter = Reporter(
+            settings.name,
+            tuple(str(server) for server in settings.servers),
+            self.counters,
+            log,
+            resent=lambda: self.delivery.rewound,
+            identityOf=identityOf,
+        )
+        policy = Policy(
+            failoverDelay=settings.failoverDelay,
+            timeReopen=settings.timeReopen,
+            drainTimeout=settings.drainTimeout,
+            keepalive=settings.keepalive,
+            failback=settings.failback,
+        )
+        self.factory = FailoverClientFactory(reactor, endpoints, SenderFactory(self.delivery), policy, self.reporter)
+
+    # As a route knows it.
+
+    @property
+    def form(self) -> Form:
+        """
+        The form in which messages are stored and sent.
+        """
+        settings = self.settings
+        return Form(settings.format, settings.framing, settings.maxMessageSize, settings.oversize)
+
+    def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
+        """
+        Store a batch.  A throttled destination wants batches small enough for its bucket.
+        """
+        bucket = self.delivery.bucket
+        if bucket is None or batch.count <= bucket.largestBatch:
+            self.store.append(batch, accepted)
+            return
+        messages, size = messagesOf(batch), bucket.largestBatch
+        parts = [messages[start : start + size] for start in range(0, len(messages), size)]
+        tally = Tally(accepted)
+        for small in (small for part in parts for small in encode(part, batch.framing, batch.origin)):
+            self.store.append(small, tally.expected())
+        tally.close()
+
+    def hold(self, delta: int) -> None:
+        """
+        Count bytes that decoders keep.
+        """
+        self.store.hold(delta)
+
+    def shortened(self, batch: Batch, truncated: int, oversize: int) -> None:
+        """
+        Count messages of a batch that were cut, or given up, since they were too long.
+        """
+        self.counters.truncated += truncated
+        if oversize:
+            self._giveUp(batch.origin.source, "oversize", oversize)
+
+    # At work.
+
+    def start(self) -> None:
+        """
+        Begin to deliver.
+        """
+        self.factory.start()
+
+    def stop(self, limit: float) -> Deferred[None]:
+        """
+        Deliver what is stored for at most ``limit`` seconds, while there is a server for it; then end gracefully.
+
+        :return: fires when nothing is left to do; what was not delivered stays in the store.
+        """
+        ended: Deferred[None] = Deferred()
+        deadline = self._clock.seconds() + limit
+
+        def look() -> None:
+            # What only our own kernel has would have to fit the time for the graceful end.
+            done = self.store.acked == self.store.end or not self._delivers
+            if done or self._clock.seconds() >= deadline:
+                ended.callback(None)
+            else:
+                self._clock.callLater(0.05, look)
+
+        look()
+        return ended.addCallback(self._end)
+
+    @property
+    def _delivers(self) -> bool:
+        """
+        Whether a server is in use, or one may be before a whole round has failed: at the start, and at a failover.
+        """
+        return not isinstance(self.factory.state, Idle) and self.reporter.rounds == 0
+
+    def _end(self, _: None) -> Deferred[None]:
+        """
+        End the connection, and say what is lost.
+        """
+        return self.factory.stop().addCallback(self._ended)
+
+    def _ended(self, _: None) -> None:
+        """
+        Count what will not be delivered, and tell those who wait for it.
+        """
+        waiting, self._waiting = self._waiting, []
+        for entry in waiting:
+            entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
+        lost = self.store.messages
+        if lost:
+            self.counters.dropped["stopped"] += lost
+        self._log.tell(events.Stopped(self.settings.name, lost))
+
+    def whenSettled(self) -> Deferred[None]:
+        """
+        Fires when everything that the store has taken in so far has settled.  Fails with
+        :class:`~logrelay.errors.RelayStopped` if the relay stops before.
+        """
+        position = self.store.end
+        if self.store.settled >= position:
+            return succeed(None)
+        self.delivery.wanted = position
+        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
+        self._waiting.append((position, settled))
+        return settled
+
+    def _forget(self, cancelled: Deferred[None]) -> None:
+        """
+        Nobody waits for this one any more.
+        """
+        self._waiting = [entry for entry in self._waiting if entry[1] is not cancelled]
+
+    def _settled(self) -> None:
+        """
+        Tell those whose messages have settled.
+        """
+        while self._waiting and self._waiting[0][0] <= self.store.settled:
+            self._waiting.pop(0)[1].callback(None)
+
+    def _unanswered(self) -> None:
+        """
+        The server in use does not answer checkpoints: make no more of them there, and say so once.
+        """
+        server = self.factory.rotation.current
+        if server in self._refusing:
+            return
+        self._refusing.add(server)
+        name, limit = str(self.settings.servers[server]), self.settings.drainTimeout
+        self._log.tell(events.CheckpointRefused(self.settings.name, name, limit))
+
+    def _overflowed(self, batch: Batch, reason: str) -> None:
+        """
+        The store gave up a batch.
+        """
+        self._giveUp(batch.origin.source, reason, batch.count)
+
+    def _giveUp(self, source: str, reason: str, count: int) -> None:
+        """
+        Count messages that were given up, and say so now and then.
+        """
+        self.counters.dropped[reason] += count
+        self._sourceDropped(source, reason, count)
+        untold = self._digest.add((source, reason), count, self._clock.seconds())
+        if untold:
+            self._log.tell(events.Dropped(self.settings.name, source, reason, untold))
+
+    def snapshot(self) -> DestinationSnapshot:
+        """
+        The state now.
+        """
+        state, store, rotation = self.factory.state, self.store, self.factory.rotation
+        inUse = rotation.current if isinstance(state, Connected | Returning) else None
+        failures = self.reporter.failures
+        servers = tuple(
+            ServerSnapshot(name, place == inUse, *failures.get(place, ("", "")))
+            for place, name in enumerate(self.reporter.servers)
+        )
+        return DestinationSnapshot(
+            name=self.settings.name,
+            state=_STATES[type(state)],
+            since=state.until if isinstance(state, Waiting) else state.since,
+            servers=servers,
+            proved=isinstance(state, Connected) and state.link.proved,
+            goodProbes=rotation.goodProbes,
+            requiredProbes=rotation.required,
+            bufferCost=store.cost,
+            bufferSize=self.settings.buffer.size,
+            unsentBatches=store.end - store.sent,
+            unsettledBatches=store.sent - store.settled,
+            counters=copy.deepcopy(self.counters),
+        )

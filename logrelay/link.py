@@ -1,0 +1,310 @@
+"""
+One connection to one server, from the moment it stands (and is verified) to its end.
+
+A link comes before the protocol that uses it: a failback probe makes one, watches it for a while, and either lets go
+of it or hands it on, so that the stream goes on over the very connection that was probed.  It watches how the
+connection ends, and whether it has proved itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.error import ConnectionAborted, NoProtocol
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from zope.interface import Attribute
+
+from .reasons import reasonOf, textOf
+from .tcpinfo import BlindView, IConnectionView, lowerTransport, setKeepaliveTimes, viewOf
+
+#: A connection is proved when it has been up for so many seconds without a closed window.
+PROVED_AFTER = 10.0
+
+#: How often, in seconds, a connection that is not proved yet is looked at.
+_LOOK_EVERY = 1.0
+
+#: A server that speaks TLS 1.3 refuses our certificate only after our handshake (RFC 8446, section 2): it has so many
+#: seconds to do so, or two round trips where they are longer.
+ADMITTED_AFTER = 1.0
+
+#: The reason of a connection that we ended and whose server, though it has all our data, did not end its side in time.
+UNANSWERED = "unanswered"
+
+#: A peer that sends us data that nobody wants may send so much of it before a protocol is attached.
+_EARLY_LIMIT = 64 * 1024
+
+
+@attrs.frozen
+class Ending:
+    """
+    How a connection ended.
+
+    :ivar reason: by its name in the specification (1.6); for an end that we wanted, what ``finish`` was told, or
+        ``UNANSWERED``.
+    :ivar clean: whether the peer read everything that we sent: we ended first, and it then ended without a reset.
+    :ivar text: for people.
+    """
+
+    reason: str
+    clean: bool
+    text: str
+
+
+class ILinked(IProtocol):
+    """
+    A protocol that works with the link that carries it.
+    """
+
+    link: Link = Attribute("The link; set before ``makeConnection`` is called.")
+
+    def stopSending() -> None:
+        """
+        Unregister as a producer and write nothing more: the link is about to end gracefully.
+        """
+
+
+def _isWrapper(transport: object) -> bool:
+    """
+    Whether a transport is no socket, but something around one, such as TLS.
+    """
+    return isinstance(transport, ProtocolWrapper)
+
+
+def _ignore(link: Link) -> None:
+    """
+    What a hook does before somebody is interested.
+    """
+
+
+class Link(Protocol):
+    """
+    Carries one protocol over one connection.
+
+    :ivar view: what the kernel knows of the connection.
+    :ivar onLost: called once, after the protocol was told, when the connection is gone.
+    :ivar onProved: called once, when the connection has shown that it delivers.
+    :ivar ending: how it ended; ``None`` while it stands.
+    :ivar proved: whether ``onProved`` was called.
+    """
+
+    transport: ITCPTransport
+    view: IConnectionView
+
+    def __init__(self, clock: IReactorTime, keepalive: tuple[int, int, int] | None = None) -> None:
+        self._clock = clock
+        self._keepalive = keepalive
+        self._protocol: IProtocol | None = None
+        self._early: list[bytes] = []
+        self._verdict: tuple[str, str] | None = None
+        self._finishing: str | None = None
+        self._deadline: IDelayedCall | None = None
+        self._looking: IDelayedCall | None = None
+        self._madeAt = self._openSince = 0.0
+        self.ending: Ending | None = None
+        self.proved = False
+        self.onLost: Callable[[Link], None] = _ignore
+        self.onProved: Callable[[Link], None] = _ignore
+
+    # From the transport.
+
+    def connectionMade(self) -> None:
+        """
+        The connection stands: look at it from now on.
+        """
+        try:
+            self.view = viewOf(self.transport)
+            self._setOptions()
+        except OSError as error:
+            # No descriptor is left to watch it by, or it is gone already.
+            self.view = BlindView()
+            self.abort("unreachable", f"the connection cannot be watched: {error.strerror}")
+        self._madeAt = self._openSince = self._clock.seconds()
+        self._looking = self._clock.callLater(_LOOK_EVERY, self._look)
+
+    def _setOptions(self) -> None:
+        """
+        Send small batches at once, and have the kernel ask an idle peer whether it is still there.
+        """
+        lower = lowerTransport(self.transport)
+        if lower is None or not ITCPTransport.providedBy(lower):
+            return
+        lower.setTcpNoDelay(True)
+        if self._keepalive is not None:
+            lower.setTcpKeepAlive(True)
+            setKeepaliveTimes(lower, self._keepalive)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Pass on what the peer says; before a protocol is attached, keep a little of it.
+        """
+        if self._protocol is not None:
+            self._protocol.dataReceived(data)
+            return
+        self._early.append(data)
+        if sum(map(len, self._early)) > _EARLY_LIMIT:
+            self.abort("eof", "the server talks, and nobody asked it to")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Find out how it ended, tell the protocol, then the owner.
+        """
+        for call in (self._deadline, self._looking):
+            if call is not None and call.active():
+                call.cancel()
+        self.ending = self._judge(reason)
+        try:
+            if self._protocol is not None:
+                self._protocol.connectionLost(reason)
+        finally:
+            self.view.close()
+            self.onLost(self)
+
+    def _judge(self, reason: Failure) -> Ending:
+        """
+        Our own verdict comes first, then the kernel's, then Twisted's.
+        """
+        if self._verdict is not None:
+            return Ending(self._verdict[0], False, self._verdict[1])
+        aborted = reason.check(ConnectionAborted) is not None
+        if self._finishing is not None and not aborted and self.view.drained():
+            return Ending(self._finishing, True, "ended as agreed")
+        fromKernel = self.view.reason()
+        fromTwisted = reasonOf(reason)
+        if fromTwisted in ("tls-alert", "tls-verify") or fromKernel is None:
+            return Ending(fromTwisted, False, textOf(reason))
+        return Ending(fromKernel, False, _TEXTS[fromKernel])
+
+    # Proof.
+
+    @property
+    def admitted(self) -> bool:
+        """
+        Whether the server has had the time to refuse us.  What is acknowledged before that, only its kernel has.
+        """
+        wait = max(ADMITTED_AFTER, 2 * self.view.roundTrip) if _isWrapper(self.transport) else 0
+        return self._clock.seconds() - self._madeAt >= wait
+
+    def _look(self) -> None:
+        """
+        Note whether the window is open, and since when.
+        """
+        self._looking = None
+        now = self._clock.seconds()
+        if self.view.sample().closed:
+            self._openSince = now
+        if now - self._openSince >= PROVED_AFTER:
+            self.prove()
+        elif not self.proved:
+            self._looking = self._clock.callLater(_LOOK_EVERY, self._look)
+
+    def prove(self) -> None:
+        """
+        The connection has shown that it delivers.
+        """
+        if not self.proved:
+            self.proved = True
+            self.onProved(self)
+
+    # From the owner.
+
+    def attach(self, factory: IProtocolFactory, address: IAddress | None = None) -> IProtocol:
+        """
+        Let a protocol that the factory builds use this connection from now on.
+
+        :raises NoProtocol: if the factory does not want the connection.
+        """
+        protocol = factory.buildProtocol(address or self.transport.getPeer())
+        if protocol is None:
+            raise NoProtocol()
+        self._protocol = protocol
+        if ILinked.providedBy(protocol):
+            protocol.link = self
+        protocol.makeConnection(self.transport)
+        early, self._early = self._early, []
+        for data in early:
+            protocol.dataReceived(data)
+        return protocol
+
+    def abort(self, reason: str, text: str) -> None:
+        """
+        Give the connection up at once, with a reset.
+        """
+        if self.whyGone is None:
+            self._verdict = (reason, text)
+            self.transport.abortConnection()
+
+    def finish(self, why: str, limit: float, patient: bool = False) -> None:
+        """
+        End gracefully: everything written goes out, then our end; then the peer has to end its side.
+
+        Over TLS our end is a close_notify, over TCP a FIN.  An end that is under way gets the new reason and limit.
+
+        :param why: the reason to give for it, if the peer ends well.
+        :param limit: the seconds that all of this may take.
+        :param patient: begin to count only when the peer's kernel has everything.
+        """
+        if self.whyGone is not None or self._finishing == why:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._clock.callLater(limit, self._unanswered, limit, patient)
+        begun, self._finishing = self._finishing is not None, why
+        if not begun:
+            if ILinked.providedBy(self._protocol):
+                self._protocol.stopSending()
+            self._endOurSide()
+
+    def _endOurSide(self) -> None:
+        """
+        Send our end behind what was written.
+        """
+        if _isWrapper(self.transport):
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+
+    def _unanswered(self, limit: float, patient: bool) -> None:
+        """
+        The peer has not ended in time.  Whether it still takes data decides what that means.
+        """
+        sample = self.view.sample()
+        behind = sample.acked < sample.taken
+        if behind and patient:
+            self._deadline = self._clock.callLater(limit, self._unanswered, limit, patient)
+        else:
+            self.abort("ack-timeout" if behind else UNANSWERED, f"no end from the server within {limit:g} s")
+
+    @property
+    def finishing(self) -> str | None:
+        """
+        Why this connection is being ended gracefully; ``None`` if it is not.
+        """
+        return self._finishing
+
+    @property
+    def whyGone(self) -> tuple[str, str] | None:
+        """
+        Reason and text, if it was given up or has ended, and so is of no use any more.
+        """
+        ending = self.ending
+        return self._verdict or (None if ending is None else (ending.reason, ending.text))
+
+
+_TEXTS = {
+    "reset": "connection reset by the server",
+    "unreachable": "the network says that the server cannot be reached",
+    "ack-timeout": "data was out and nothing was acknowledged",
+    "keepalive": "the idle connection is dead: no answer to keepalive probes",
+    "eof": "connection closed by the server",
+}

@@ -1,0 +1,360 @@
+"""
+What the kernel knows of a connection, and how it ended (Linux: tcp(7), ``TCP_INFO``).
+
+Twisted does not say how a connection ended: a reset that follows a FIN reaches ``connectionLost`` as a clean end, and
+the error number is dropped.  And the descriptor is closed before ``connectionLost`` is called.  So a view holds a
+duplicate of the descriptor, and replaces two methods of the transport, for this connection alone: ``doRead`` and
+``writeSomeData``, which keep the error number, and count what the kernel took.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import socket
+import struct
+import sys
+import termios
+from typing import Protocol as TypingProtocol
+from typing import cast
+
+import attrs
+from twisted.internet import main
+from twisted.internet.interfaces import ITransport
+from twisted.internet.tcp import Connection
+from zope.interface import Attribute, Interface, implementer
+
+from .liveness import Sample
+
+#: ``struct tcp_info`` up to and with ``tcpi_snd_wnd``, which Linux 5.4 added.
+_INFO_SIZE = 232
+
+#: Room for newer kernels' longer ``struct tcp_info``; the rest is ignored.
+_INFO_ROOM = 280
+
+#: Where the fields that are read stand in it.
+_UNACKED, _RTT, _BYTES_ACKED, _NOTSENT, _SND_WND = 24, 68, 120, 144, 228
+
+#: What only means that the kernel has nothing, or no room, for now.
+_LATER = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
+
+_RESET_ERRORS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_UNREACHABLE_ERRORS = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+
+class _PlainOffsets(TypingProtocol):
+    """
+    A TLS connection that maps acknowledged ciphertext to acknowledged plain text.
+
+    :ivar peerEnded: whether the peer's close_notify has come.
+    """
+
+    peerEnded: bool
+
+    @property
+    def cipherOut(self) -> int:
+        """
+        How many bytes of ciphertext have been made.
+        """
+        ...
+
+    def plainAcked(self, cipherAcked: int) -> int:
+        """
+        How many bytes of plain text lie wholly within so many bytes of ciphertext.
+        """
+        ...
+
+
+def setKeepaliveTimes(connection: Connection, times: tuple[int, int, int]) -> None:
+    """
+    Have the kernel probe an idle connection: after so many seconds, at such intervals, giving up after so many probes.
+
+    Keepalive itself has to be switched on.  Systems that cannot set one of the times keep their own.
+    """
+    for name, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), times, strict=True):
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class IConnectionView(Interface):
+    """
+    What can be known of one connection from outside its protocol.
+    """
+
+    roundTrip: float = Attribute("The smoothed round-trip time in seconds; 0 where it is not known.")
+
+    def sample() -> Sample:
+        """
+        What is known now, in bytes as they are on the wire.
+        """
+
+    def plain(offset: int) -> int:
+        """
+        How many bytes of the protocol's own stream lie wholly within ``offset`` bytes on the wire.
+        """
+
+    def reason() -> str | None:
+        """
+        After the end: why the kernel says that it ended (``eof``, ``reset``, ``ack-timeout``, ``keepalive``,
+        ``unreachable``); ``None`` if it does not know.
+        """
+
+    def drained() -> bool:
+        """
+        After an end that we began: whether everything reached the peer, our own end included, and the peer then ended
+        too, without a reset.
+        """
+
+    def close() -> None:
+        """
+        Let go of what the view holds.  Always to be called.
+        """
+
+
+@implementer(IConnectionView)
+@attrs.define(eq=False)
+class BlindView:
+    """
+    The view of a transport that is no TCP socket: whatever was written counts as acknowledged.
+    """
+
+    roundTrip: float = 0.0
+
+    def sample(self) -> Sample:
+        """
+        Nothing is ever known to be outstanding.
+        """
+        return Sample(taken=sys.maxsize, acked=sys.maxsize, closed=False)
+
+    def plain(self, offset: int) -> int:
+        """
+        The offset itself.
+        """
+        return offset
+
+    def reason(self) -> str | None:
+        """
+        Not known.
+        """
+        return None
+
+    def drained(self) -> bool:
+        """
+        Not known to be otherwise.
+        """
+        return True
+
+    def close(self) -> None:
+        """
+        Nothing is held.
+        """
+
+
+def lowerTransport(transport: object) -> Connection | None:
+    """
+    The TCP connection under a transport, through any number of wrappers such as TLS.
+
+    ``hasattr(transport, "socket")`` would lie: Twisted's wrappers pass on attributes that they do not know.
+    """
+    while transport is not None and not isinstance(transport, Connection):
+        transport = getattr(transport, "transport", None)
+    return transport
+
+
+def viewOf(transport: ITransport) -> IConnectionView:
+    """
+    The best view of a transport that there is.  Transports that are no sockets may be adapted to one.
+
+    :raises OSError: if there is no descriptor left for it.
+    """
+    lower = lowerTransport(transport)
+    if lower is None or lower.socket.family not in (socket.AF_INET, socket.AF_INET6):
+        view: IConnectionView = IConnectionView(transport, None) or BlindView()
+        return view
+    return SocketView(transport, lower)
+
+
+@implementer(IConnectionView)
+class SocketView:
+    """
+    The view of a TCP connection.
+    """
+
+    def __init__(self, transport: ITransport, lower: Connection) -> None:
+        self._socket = lower.socket.dup()
+        self._errno: int | None = None
+        self._sawEOF = False
+        self._halfClosed = False
+        self._bare = transport is lower
+        handle = getattr(transport, "getHandle", lambda: None)()
+        self._tls = cast(_PlainOffsets, handle) if hasattr(handle, "plainAcked") else None
+        self._taken = self._takenBefore()
+        self._replaceRead(lower)
+        self._replaceWrite(lower)
+
+    def _takenBefore(self) -> int:
+        """
+        How many bytes the kernel took before this view began to count: those of a TLS handshake.
+        """
+        before = self._info()
+        while before is not None:
+            queued, after = self._queued(), self._info()
+            if after is not None and _acked(after) == _acked(before):
+                return queued + _acked(after)
+            # An acknowledgement came in between.
+            before = after
+        return 0 if self._tls is None else self._tls.cipherOut
+
+    def _replaceRead(self, lower: Connection) -> None:
+        """
+        Keep how reading ends.  The method is Twisted's own, but for that.
+        """
+
+        def doRead() -> object:
+            try:
+                data = lower.socket.recv(lower.bufferSize)
+            except OSError as error:
+                return self._failed(error, None)
+            if not data:
+                self._sawEOF = True
+                self._halfClosed = lower._writeDisconnected
+            return lower._dataReceived(data)
+
+        lower.doRead = doRead  # type: ignore[method-assign, assignment]
+
+    def _replaceWrite(self, lower: Connection) -> None:
+        """
+        Count what the kernel takes, and keep the error that ends writing: the kernel tells it once.
+        """
+
+        def writeSomeData(data: bytes) -> object:
+            try:
+                written = lower.socket.send(memoryview(data)[: lower.SEND_LIMIT])
+            except OSError as error:
+                return self._failed(error, 0)
+            self._taken += written
+            return written
+
+        lower.writeSomeData = writeSomeData  # type: ignore[method-assign, assignment]
+
+    def _failed(self, error: OSError, later: int | None) -> object:
+        """
+        What to tell Twisted of an error: ``later`` if it only means to try again.
+        """
+        if error.errno in _LATER:
+            return later
+        self._errno = error.errno
+        return main.CONNECTION_LOST
+
+    def _info(self) -> bytes | None:
+        """
+        The kernel's ``struct tcp_info``, or ``None`` where there is none that is new enough.
+        """
+        if sys.platform != "linux":
+            return None
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_ROOM)
+        except OSError:
+            return None
+        return info if len(info) >= _INFO_SIZE else None
+
+    @property
+    def roundTrip(self) -> float:
+        """
+        The kernel's smoothed round-trip time, in seconds.
+        """
+        info = self._info()
+        return 0.0 if info is None else _u32(info, _RTT) / 1e6
+
+    def sample(self) -> Sample:
+        """
+        What the kernel knows now.  Where it does not tell, what it took counts as acknowledged.
+
+        Our FIN counts too once it is acknowledged: the limit takes care of that.
+        """
+        info = self._info()
+        if info is None:
+            return Sample(self._taken, self._taken, False)
+        acked = min(_acked(info), self._taken)
+        closed = _u32(info, _SND_WND) == 0 or (_u32(info, _UNACKED) == 0 and _u32(info, _NOTSENT) > 0)
+        return Sample(self._taken, acked, closed)
+
+    def plain(self, offset: int) -> int:
+        """
+        Through the marks of the TLS connection, where there is one.  Of a wrapper that is not known, nothing is.
+        """
+        if self._tls is not None:
+            return self._tls.plainAcked(offset)
+        return offset if self._bare else 0
+
+    def reason(self) -> str | None:
+        """
+        From the error number that ended reading, or the one still pending on the socket.
+        """
+        number = self._errno or self._pendingError()
+        if number in _RESET_ERRORS:
+            return "reset"
+        if number in _UNREACHABLE_ERRORS:
+            return "unreachable"
+        if number == errno.ETIMEDOUT:
+            sample = self.sample()
+            return "ack-timeout" if sample.acked < sample.taken else "keepalive"
+        return "eof" if self._sawEOF else None
+
+    def _pendingError(self) -> int:
+        """
+        The error that waits on the socket.  Asking clears it, so it is kept.
+        """
+        try:
+            pending = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except OSError:
+            return 0
+        if pending:
+            self._errno = pending
+        return pending
+
+    def drained(self) -> bool:
+        """
+        TCP: we sent our FIN, then the peer its own, and ours is acknowledged.  TLS: all records are acknowledged, our
+        close_notify among them, and the peer ended by its own or by a FIN.  And there was no error.
+
+        A peer that ends on its own just when our end is under way cannot always be told from one that has read it.
+        """
+        if self._errno or self._pendingError():
+            return False
+        if self._bare:
+            return self._halfClosed and self._queued() == 0
+        sample = self.sample()
+        written = sample.taken if self._tls is None else self._tls.cipherOut
+        ended = self._sawEOF or (self._tls is not None and self._tls.peerEnded)
+        return ended and sample.acked >= written
+
+    def _queued(self) -> int:
+        """
+        How many bytes, with our FIN, the kernel took and the peer has not acknowledged; 0 where it does not tell.
+        """
+        if sys.platform != "linux":
+            return 0
+        queued = fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0" * 4)
+        return cast(int, struct.unpack("=i", queued)[0])
+
+    def close(self) -> None:
+        """
+        Close the duplicate.  An aborted connection is reset only now, since only now its last descriptor goes.
+        """
+        self._socket.close()
+
+
+def _acked(info: bytes) -> int:
+    """
+    How many bytes the peer has acknowledged; our SYN, which ``tcpi_bytes_acked`` counts, is none.
+    """
+    return max(cast(int, struct.unpack_from("=Q", info, _BYTES_ACKED)[0]) - 1, 0)
+
+
+def _u32(info: bytes, offset: int) -> int:
+    """
+    One 32-bit field of ``struct tcp_info``.
+    """
+    return cast(int, struct.unpack_from("=I", info, offset)[0])
