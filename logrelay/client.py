@@ -1,8 +1,8 @@
 """
 The client factory that keeps one connection to one of several servers.
 
-It carries out what :mod:`logrelay.rotation` decides: it owns the timers, the attempts and the probes, and builds a
-protocol on each connection.  It knows nothing of log messages, and rotates whatever endpoints it is given.
+It carries out what :mod:`logrelay.rotation` decides: it owns the attempts and their timers, and builds a protocol on each
+connection.  It knows nothing of log messages, and rotates whatever endpoints it is given.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import ParamSpec
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
-    IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
@@ -27,10 +25,23 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .backoff import Backoff
-from .config import FailbackSettings
 from .connector import EndpointConnector
-from .link import UNANSWERED, Link
-from .probe import LinkLost, Prober
+from .failback import Failback
+from .failover import (
+    CHECKPOINT,
+    FAILBACK,
+    FINISHED,
+    Connected,
+    Connecting,
+    FailoverObserver,
+    Idle,
+    Policy,
+    Returning,
+    State,
+    Waiting,
+)
+from .link import UNANSWERED, Ending, Link
+from .probe import Prober
 from .reasons import reasonOf, textOf
 from .rotation import Rotation, When
 
@@ -38,135 +49,7 @@ _log = Logger(namespace="logrelay.client")
 
 _P = ParamSpec("_P")
 
-#: Why a connection is ended that is to be made again to the same server, so that everything sent on it settles.
-CHECKPOINT = "checkpoint"
-
-#: Why a connection is ended since the stream moves to the primary.
-FAILBACK = "failback"
-
-#: Why a connection is ended since the factory stops.
-FINISHED = "finished"
-
-
-@attrs.frozen
-class Policy:
-    """
-    How to rotate.  Times are in seconds.
-
-    :ivar failoverDelay: between two attempts of one round.
-    :ivar timeReopen: the longest wait after a round.
-    :ivar drainTimeout: how long a server may take to end its side of a connection.
-    :ivar keepalive: TCP keepalive: idle time, interval, number of probes; ``None``: the system's choice.
-    :ivar failback: how to return to the primary; ``None``: stay.
-    """
-
-    failoverDelay: float = 0
-    timeReopen: float = 60
-    drainTimeout: float = 5
-    keepalive: tuple[int, int, int] | None = (5, 2, 3)
-    failback: FailbackSettings | None = None
-
-
-class FailoverObserver:
-    """
-    Told what a factory does; servers are named by their place in the list.  Override what is of interest.  Whatever is
-    raised here is logged, and changes nothing.
-    """
-
-    def attempted(self, server: int) -> None:
-        """
-        An attempt begins.
-        """
-
-    def attemptFailed(self, server: int, reason: str, text: str) -> None:
-        """
-        It came to nothing, or its connection ended before it was proved.
-        """
-
-    def connected(self, server: int, link: Link, reason: str) -> None:
-        """
-        A connection stands and is used from now on.
-
-        :param reason: why the last one ended.
-        """
-
-    def lost(self, server: int, link: Link) -> None:
-        """
-        A proved connection ended, other than by our wish; ``link.ending`` says how.
-        """
-
-    def roundFailed(self, server: int, wait: float) -> None:
-        """
-        No server could be used; ``server`` is tried after ``wait`` seconds.
-        """
-
-    def probing(self) -> None:
-        """
-        A probe of the primary begins.
-        """
-
-    def probed(self, good: int, required: int) -> None:
-        """
-        The primary answered as it should.
-        """
-
-    def probeFailed(self, reason: str, text: str) -> None:
-        """
-        The primary did not.
-        """
-
-
-@attrs.frozen
-class Idle:
-    """
-    Not started, or stopped.
-    """
-
-    since: float
-
-
-@attrs.frozen
-class Waiting:
-    """
-    Between two attempts.
-
-    :ivar until: when the next one is made.
-    """
-
-    until: float
-
-
-@attrs.frozen
-class Connecting:
-    """
-    An attempt is under way.
-    """
-
-    since: float
-
-
-@attrs.frozen
-class Connected:
-    """
-    A connection is in use.
-    """
-
-    link: Link
-    since: float
-
-
-@attrs.frozen
-class Returning:
-    """
-    The failover's connection is being ended, for the primary's that stands already.
-    """
-
-    link: Link
-    primary: Link
-    since: float
-
-
-State = Idle | Waiting | Connecting | Connected | Returning
+__all__ = ["FailoverClientFactory", "FailoverObserver", "Policy"]
 
 
 class FailoverClientFactory(ReconnectingClientFactory):
@@ -209,8 +92,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
         self.maxDelay = policy.timeReopen
         self.state: State = Idle(reactor.seconds())
         self._connector = EndpointConnector(self, self.newLink)
-        self._probeCall: IDelayedCall | None = None
-        self._probe: Deferred[Link | None] | None = None
+        self._failback = self._newFailback()
         self._stopped: list[Deferred[None]] = []
         self._lastEnd = "start"
 
@@ -226,6 +108,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
             raise RuntimeError("this factory is at work; wait until stop() has fired before you start it again")
         self.continueTrying = 1
         self.rotation = Rotation(len(self.endpoints), self.policy.failback)
+        self._failback = self._newFailback()
         self.resetDelay()
         self._lastEnd = "start"
         self._connector.connect()
@@ -251,7 +134,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
         Make no other connection.  One that is in use stays so until it ends.
         """
         super().stopTrying()
-        self._stopProbing()
+        self._failback.stop()
         match self.state:
             case Waiting():
                 self._idle()
@@ -329,7 +212,8 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         Go on with the next server.
         """
-        self._lastEnd = reason
+        if self._lastEnd == CHECKPOINT:
+            self._lastEnd = reason
         self._tell(self.observer.attemptFailed, self.rotation.current, reason, text)
         self._goOn(self.rotation.attemptFailed(self.clock.seconds(), reason))
 
@@ -378,8 +262,15 @@ class FailoverClientFactory(ReconnectingClientFactory):
             # The server is not left: a probe of the primary goes on.
             self._lastEnd = CHECKPOINT
             self._connectIn(0)
-        elif link.proved:
+        else:
             self._lastEnd = ending.reason
+            self._goOnAfter(link, ending)
+
+    def _goOnAfter(self, link: Link, ending: Ending) -> None:
+        """
+        The server in use went away; how it did decides where to go on.
+        """
+        if link.proved:
             self._tell(self.observer.lost, self.rotation.current, link)
             self._goOn(self.rotation.connectionLost(ending.reason, self.clock.seconds()))
         else:
@@ -391,7 +282,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         Make the next attempt, when the rotation says.
         """
-        self._stopProbing()
+        self._failback.stop()
         if when is When.AFTER_ROUND:
             self.delay = self.backoff.wait()
             self.state = Waiting(self.clock.seconds() + self.delay)
@@ -426,34 +317,39 @@ class FailoverClientFactory(ReconnectingClientFactory):
 
     # Failback.
 
+    def _newFailback(self) -> Failback:
+        """
+        What finds the way back to the primary, for one run of this factory.
+        """
+        settings = self.policy.failback
+        verify = settings is not None and settings.probe == "verify"
+        return Failback(
+            self.clock,
+            self.rotation,
+            Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout),
+            lambda: self._tell(self.observer.probing),
+            self._primaryGood,
+            self._primaryBad,
+        )
+
     def _scheduleProbe(self) -> None:
         """
-        Probe the primary when it is time, while a failover is in use.
+        Probe the primary when it is time, unless somebody who was just told something has stopped us.
         """
-        due = self.rotation.probeDue()
-        if due is not None and self.continueTrying and self._probe is None and self._probeCall is None:
-            self._probeCall = self.clock.callLater(max(0.0, due - self.clock.seconds()), self._startProbe)
+        if self.continueTrying:
+            self._failback.schedule()
 
-    def _startProbe(self) -> None:
+    def _primaryBad(self, reason: str, text: str) -> None:
         """
-        Make one probe.
+        A probe was not good.
         """
-        assert self.policy.failback is not None
-        self._probeCall = None
-        keep = self.rotation.probeStarted(self.clock.seconds())
-        verify = self.policy.failback.probe == "verify"
-        prober = Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout)
-        self._probe = probe = prober.probe(keep)
-        self._tell(self.observer.probing)
-        probe.addCallbacks(self._probeSucceeded, self._probeFailed)
-        probe.addErrback(lambda reason: _log.failure("a failback probe went wrong", reason))
+        self._tell(self.observer.probeFailed, reason, text)
+        self._scheduleProbe()
 
-    def _probeSucceeded(self, primary: Link | None) -> None:
+    def _primaryGood(self, primary: Link | None) -> None:
         """
-        Count it, and move to the primary if it was the last one required.
+        A probe was good; move to the primary if it was the last one required.
         """
-        self._probe = None
-        self.rotation.probeSucceeded()
         self._tell(self.observer.probed, self.rotation.goodProbes, self.rotation.required)
         state = self.state
         if primary is None:
@@ -465,32 +361,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
             # The failover is being connected again after a checkpoint.  The next probe will be the last one.
             primary.abort(FAILBACK, "the failover's connection does not stand")
             self._scheduleProbe()
-
-    def _probeFailed(self, reason: Failure) -> None:
-        """
-        Counting starts over, unless we gave the probe up ourselves.
-        """
-        if self._probe is None:
-            return
-        self._probe = None
-        self.rotation.probeFailed()
-        if isinstance(reason.value, LinkLost):
-            ending = reason.value.ending
-            self._tell(self.observer.probeFailed, ending.reason, ending.text)
-        else:
-            self._tell(self.observer.probeFailed, reasonOf(reason), textOf(reason))
-        self._scheduleProbe()
-
-    def _stopProbing(self) -> None:
-        """
-        The connection for whose sake the primary was probed is gone.
-        """
-        if self._probeCall is not None:
-            self._probeCall.cancel()
-            self._probeCall = None
-        if self._probe is not None:
-            probe, self._probe = self._probe, None
-            probe.cancel()
 
     def _return(self, primary: Link) -> None:
         """

@@ -14,22 +14,13 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from . import events
 from .batches import Batch
 from .bucket import Bucket
-from .client import (
-    CHECKPOINT,
-    Connected,
-    Connecting,
-    FailoverClientFactory,
-    FailoverObserver,
-    Idle,
-    Policy,
-    Returning,
-    Waiting,
-)
+from .client import FailoverClientFactory
 from .config import DestinationSettings
 from .counters import DestinationCounters
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
 from .events import Digest, EventLog
+from .failover import CHECKPOINT, Connected, Connecting, FailoverObserver, Idle, Policy, Returning, Waiting
 from .formats import Form
 from .link import Link
 from .outbox import Outbox

@@ -21,9 +21,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .bucket import Bucket
-from .client import CHECKPOINT
 from .config import DestinationSettings
 from .counters import DestinationCounters
+from .failover import CHECKPOINT
 from .link import UNANSWERED, ILinked, Link
 from .liveness import Liveness
 from .outbox import Outbox

@@ -17,18 +17,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from logrelay.client import (
-    CHECKPOINT,
-    Connected,
-    Connecting,
-    FailoverClientFactory,
-    FailoverObserver,
-    Idle,
-    Policy,
-    Returning,
-    Waiting,
-)
+from logrelay.client import FailoverClientFactory, FailoverObserver, Policy
 from logrelay.config import FailbackSettings
+from logrelay.failover import CHECKPOINT, Connected, Connecting, Idle, Returning, Waiting
 from logrelay.link import PROVED_AFTER, ILinked, Link
 from logrelay.testing import FakeConnection, FakeServer
 
@@ -272,7 +263,7 @@ class RotationTests(FactoryCase):
                 ("attempted", 1),
                 ("attemptFailed", 1, "tls-verify"),
                 ("attempted", 2),
-                ("connected", 2, "tls-verify"),
+                ("connected", 2, "start"),
             ],
         )
         self.assertEqual(self.second.received, b"")
@@ -338,7 +329,7 @@ class RotationTests(FactoryCase):
         )
         self.factory.start()
         self.clock.advance(0)
-        self.assertEqual(self.observer.told[-1], ("connected", 2, "refused"))
+        self.assertEqual(self.observer.told[-1], ("connected", 2, "start"))
 
     def test_noServers(self) -> None:
         """
@@ -567,7 +558,7 @@ class ProofTests(FactoryCase):
                 ("attempted", 0),
                 ("attemptFailed", 0, "refused"),
                 ("attempted", 1),
-                ("connected", 1, "refused"),
+                ("connected", 1, "eof"),
             ],
         )
 

@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from logrelay.client import Connected, Connecting, FailoverClientFactory, Waiting
+from logrelay.client import FailoverClientFactory
 from logrelay.connector import EndpointConnector, LinkFactory
+from logrelay.failover import Connected, Connecting, Waiting
 from logrelay.link import Link
 from logrelay.testing import FakeServer
 

@@ -173,7 +173,7 @@ class TellingTests(DestinationCase):
         self.assertEqual(lost, events.ConnectionEnded("central", ONE, "eof", "connection closed by the server", 2))
         self.assertIsInstance(failed, events.AttemptFailed)
         self.assertEqual(connected, self.connected(1))
-        self.assertEqual(switched, events.Switched("central", ONE, TWO, "refused"))
+        self.assertEqual(switched, events.Switched("central", ONE, TWO, "eof"))
         self.assertEqual((destination.counters.switches, destination.counters.resent), (1, 2))
         self.assertEqual(destination.counters.failures, {"eof": 1, "refused": 1})
         self.assertEqual(self.two.received, b"one\ntwo\n")

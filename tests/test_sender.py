@@ -13,9 +13,10 @@ from zope.interface.verify import verifyObject
 
 from logrelay.batches import Batch, Framing, Origin
 from logrelay.bucket import Bucket
-from logrelay.client import CHECKPOINT, Connected, FailoverClientFactory, Policy
+from logrelay.client import FailoverClientFactory, Policy
 from logrelay.config import MIB, BufferSettings, DestinationSettings, FailbackSettings
 from logrelay.counters import DestinationCounters
+from logrelay.failover import CHECKPOINT, Connected
 from logrelay.link import ILinked
 from logrelay.memory import KERNEL_BUFFER
 from logrelay.outbox import Outbox
