@@ -1,8 +1,8 @@
 """
 The client factory that keeps one connection to one of several servers.
 
-It carries out what :mod:`logrelay.rotation` decides: it owns the attempts and their timers, and builds a protocol on each
-connection.  It knows nothing of log messages, and rotates whatever endpoints it is given.
+It carries out what :mod:`logrelay.rotation` decides: it owns the attempts and their timers, and builds a protocol on
+each connection.  It knows nothing of log messages, and rotates whatever endpoints it is given.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class SourceCounters:
     :ivar incomplete: frames that a connection's end cut off, and so were dropped.
     :ivar unparsed: messages that start with ``<`` but are of no known form, passed on unchanged.
     :ivar connections: connections accepted.
-    :ivar refused: connections closed at once since ``max-connections`` were open.
+    :ivar refused: connections closed since ``max-connections`` were open, or since their TLS handshake failed.
     :ivar kernelDrops: datagrams that the kernel dropped before we could read them.
     :ivar dropped: messages given up, by reason.
     """
@@ -49,6 +49,7 @@ class DestinationCounters:
     :ivar sent: messages written to a server, those written again included.
     :ivar sentBytes: their bytes.
     :ivar resent: messages written again after a loss: an upper bound of the duplicates.
+    :ivar unconfirmed: messages that were sent, and whose server had not confirmed them when the relay stopped.
     :ivar settled: messages that need not be sent again.
     :ivar settledEarly: messages given up by ``drop-oldest`` although acknowledged.
     :ivar truncated: messages cut to ``max-message-size``.
@@ -64,6 +65,7 @@ class DestinationCounters:
     sent: int = 0
     sentBytes: int = 0
     resent: int = 0
+    unconfirmed: int = 0
     settled: int = 0
     settledEarly: int = 0
     truncated: int = 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 
-import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
@@ -20,10 +19,11 @@ from .counters import DestinationCounters
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
 from .events import Digest, EventLog
-from .failover import CHECKPOINT, Connected, Connecting, FailoverObserver, Idle, Policy, Returning, Waiting
+from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
 from .formats import Form
 from .link import Link
 from .outbox import Outbox
+from .reporter import Reporter
 from .routing import Tally
 from .sender import Delivery, SenderFactory
 from .snapshot import DestinationSnapshot, ServerSnapshot
@@ -37,98 +37,6 @@ _STATES = {
     Connected: "connected",
     Returning: "returning",
 }
-
-
-@attrs.define(eq=False)
-class Reporter(FailoverObserver):
-    """
-    Turns what the client factory does into events and counters.
-
-    :ivar active: the server that was last in use, by its place in the list.
-    :ivar failures: why each server was last given up: reason and text.
-    :ivar rounds: how many rounds in a row have failed.
-    """
-
-    name: str
-    servers: tuple[str, ...]
-    counters: DestinationCounters
-    log: EventLog
-    resent: Callable[[], int]
-    identityOf: Callable[[Link], str]
-    active: int | None = None
-    failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
-    rounds: int = 0
-    _repeated: dict[int, int] = attrs.field(factory=dict)
-
-    def attempted(self, server: int) -> None:
-        """
-        Count it.
-        """
-        self.counters.attempts += 1
-
-    def attemptFailed(self, server: int, reason: str, text: str) -> None:
-        """
-        Tell it, unless it is what was told last of this server.
-        """
-        self.counters.failures[reason] += 1
-        before = self.failures.get(server)
-        self.failures[server] = (reason, text)
-        if before is not None and before[0] == reason:
-            self._repeated[server] = self._repeated.get(server, 0) + 1
-            return
-        repeated = self._repeated.pop(server, 0)
-        self.log.tell(events.AttemptFailed(self.name, self.servers[server], reason, text, repeated))
-
-    def connected(self, server: int, link: Link, reason: str) -> None:
-        """
-        Tell it, and whether that is another server than before.
-        """
-        before, self.active = self.active, server
-        self.rounds = 0
-        self.failures.pop(server, None)
-        self._repeated.pop(server, None)
-        if before == server and reason == CHECKPOINT:
-            return
-        self.log.tell(events.Connected(self.name, self.servers[server], self.identityOf(link)))
-        if before is not None and before != server:
-            self.counters.switches += 1
-            self.log.tell(events.Switched(self.name, self.servers[before], self.servers[server], reason))
-
-    def lost(self, server: int, link: Link) -> None:
-        """
-        Tell it.
-        """
-        assert link.ending is not None
-        reason, text = link.ending.reason, link.ending.text
-        self.counters.failures[reason] += 1
-        self.failures[server] = (reason, text)
-        self.log.tell(events.ConnectionEnded(self.name, self.servers[server], reason, text, self.resent()))
-
-    def roundFailed(self, server: int, wait: float) -> None:
-        """
-        Tell it, once until a server stands again.
-        """
-        self.rounds += 1
-        if self.rounds == 1:
-            self.log.tell(events.RoundFailed(self.name, self.servers[server], wait))
-
-    def probing(self) -> None:
-        """
-        Count it.
-        """
-        self.counters.probes += 1
-
-    def probed(self, good: int, required: int) -> None:
-        """
-        Tell it.
-        """
-        self.log.tell(events.ProbeSucceeded(self.name, self.servers[0], good, required))
-
-    def probeFailed(self, reason: str, text: str) -> None:
-        """
-        Tell it.
-        """
-        self.log.tell(events.ProbeFailed(self.name, self.servers[0], reason, text))
 
 
 class Destination:
@@ -181,6 +89,7 @@ class Destination:
             log,
             resent=lambda: self.delivery.rewound,
             identityOf=identityOf,
+            clock=reactor.seconds,
         )
         policy = Policy(
             failoverDelay=settings.failoverDelay,
@@ -263,30 +172,37 @@ class Destination:
         """
         Whether a server is in use, or one may be before a whole round has failed: at the start, and at a failover.
         """
-        return not isinstance(self.factory.state, Idle) and self.reporter.rounds == 0
+        return not isinstance(self.factory.state, Idle) and self.factory.rotation.rounds == 0
 
     def _end(self, _: None) -> Deferred[None]:
         """
         End the connection, and say what is lost.
         """
-        return self.factory.stop().addCallback(self._ended)
+        unsent = self.store.unsent
+        return self.factory.stop().addCallback(self._ended, unsent)
 
-    def _ended(self, _: None) -> None:
+    def _ended(self, _: None, unsent: int) -> None:
         """
         Count what will not be delivered, and tell those who wait for it.
+
+        :param unsent: how many messages no server was sent.
         """
         waiting, self._waiting = self._waiting, []
         for entry in waiting:
             entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
-        lost = self.store.messages
-        if lost:
-            self.counters.dropped["stopped"] += lost
-        self._log.tell(events.Stopped(self.settings.name, lost))
+        name, left = self.settings.name, self.store.messages
+        self.counters.dropped["stopped"] += unsent
+        self.counters.unconfirmed += left - unsent
+        if left:
+            self._log.tell(events.Undelivered(name, unsent, left - unsent))
+        for (source, reason), count in self._digest.rest().items():
+            self._log.tell(events.Dropped(name, source, reason, count))
+        self._log.tell(events.Stopped(name))
 
     def whenSettled(self) -> Deferred[None]:
         """
         Fires when everything that the store has taken in so far has settled.  Fails with
-        :class:`~logrelay.errors.RelayStopped` if the relay stops before.
+        ``RelayStopped`` if the relay stops before.
         """
         position = self.store.end
         if self.store.settled >= position:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -19,14 +19,21 @@ class Event:
     Something that happened.
 
     :cvar level: ``debug``, ``info``, ``warn`` or ``error``.
-    :cvar text: a format string over the event's fields, for people.
+    :cvar text: a format string over the event's fields, and ``self``, for people.
     """
 
     level: ClassVar[str] = "info"
     text: ClassVar[str] = ""
 
     def __str__(self) -> str:
-        return self.text.format(**attrs.asdict(self, recurse=False))
+        return self.text.format(self=self, **attrs.asdict(self, recurse=False))
+
+
+def _more(repeated: int) -> str:
+    """
+    How often something happened before without being told.
+    """
+    return f" [{repeated} times more since last told]" if repeated else ""
 
 
 @attrs.frozen
@@ -48,7 +55,7 @@ class AttemptFailed(Event):
     """
 
     level = "warn"
-    text = "{destination}: {server} not usable ({reason}): {why}{times}"
+    text = "{destination}: {server} not usable ({reason}): {why}{self.more}"
     destination: str
     server: str
     reason: str
@@ -56,14 +63,11 @@ class AttemptFailed(Event):
     repeated: int = 0
 
     @property
-    def times(self) -> str:
+    def more(self) -> str:
         """
-        How often it happened before without being told.
+        How often it was repeated, for people.
         """
-        return f" [{self.repeated} times more since last told]" if self.repeated else ""
-
-    def __str__(self) -> str:
-        return self.text.format(times=self.times, **attrs.asdict(self, recurse=False))
+        return _more(self.repeated)
 
 
 @attrs.frozen
@@ -165,19 +169,28 @@ class Dropped(Event):
 @attrs.frozen
 class SourcePaused(Event):
     """
-    A source is made to wait by full destinations.
+    A source is made to wait by full destinations.  Where that happens again and again, since servers are slower than
+    sources, it is told at most once a minute, with how often it was repeated.
     """
 
     level = "warn"
-    text = "source {source} waits for {destinations}"
+    text = "source {source} waits for {destinations}{self.more}"
     source: str
     destinations: str
+    repeated: int = 0
+
+    @property
+    def more(self) -> str:
+        """
+        How often it was repeated, for people.
+        """
+        return _more(self.repeated)
 
 
 @attrs.frozen
 class SourceResumed(Event):
     """
-    A source is read again.
+    A source is read again, of which it was told that it waits.
     """
 
     text = "source {source} is read again"
@@ -208,14 +221,29 @@ class CertificateWarning(Event):
 
 
 @attrs.frozen
-class Stopped(Event):
+class Undelivered(Event):
     """
-    The relay has stopped.
+    A destination stops and has messages left.
+
+    :ivar unsent: how many no server was sent: they are lost.
+    :ivar unconfirmed: how many were sent, and no server confirmed them in time: they may be lost.
     """
 
-    text = "{destination}: stopped; {lost} messages were not delivered"
+    level = "error"
+    text = "{destination}: {unsent} messages were not delivered, and {unconfirmed} were sent but not confirmed"
     destination: str
-    lost: int
+    unsent: int
+    unconfirmed: int
+
+
+@attrs.frozen
+class Stopped(Event):
+    """
+    A destination has stopped.
+    """
+
+    text = "{destination}: stopped"
+    destination: str
 
 
 #: What recurs is told at most once in so many seconds.
@@ -242,6 +270,21 @@ class Digest:
             return 0
         self._toldAt[key] = now
         return self._untold.pop(key)
+
+    def forget(self, *keys: Hashable) -> None:
+        """
+        These things are news when they happen again.
+        """
+        for key in keys:
+            self._untold.pop(key, None)
+            self._toldAt.pop(key, None)
+
+    def rest(self) -> dict[Any, int]:
+        """
+        What happened and was not told, for when nothing more will happen.
+        """
+        rest, self._untold = dict(self._untold), Counter()
+        return rest
 
 
 Observer = Callable[[Event], None]

@@ -148,7 +148,9 @@ class Inlet:
         self._counters.receivedBytes += sum(map(len, messages))
         limit = self._maxMessageSize
         if max(map(len, messages), default=0) > limit:
-            self._counters.overlong += sum(len(message) > limit for message in messages)
+            overlong = sum(len(message) > limit for message in messages)
+            self._counters.overlong += overlong
+            self._complaints.say("overlong", "a message was longer than max-message-size; its head is kept", overlong)
             messages = [message[:limit] for message in messages]
         for batch in batchesOf(messages, Framing.OCTET_COUNTING, self.origin):
             self._counters.received += batch.count

@@ -23,7 +23,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from zope.interface import Attribute
+from zope.interface import Attribute, Interface
 
 from .reasons import reasonOf, textOf
 from .tcpinfo import BlindView, IConnectionView, lowerTransport, setKeepaliveTimes, viewOf
@@ -61,7 +61,7 @@ class Ending:
     text: str
 
 
-class ILinked(IProtocol):
+class ILinked(Interface):
     """
     A protocol that works with the link that carries it.
     """
@@ -228,8 +228,9 @@ class Link(Protocol):
         if protocol is None:
             raise NoProtocol()
         self._protocol = protocol
-        if ILinked.providedBy(protocol):
-            protocol.link = self
+        linked = ILinked(protocol, None)
+        if linked is not None:
+            linked.link = self
         protocol.makeConnection(self.transport)
         early, self._early = self._early, []
         for data in early:
@@ -261,8 +262,9 @@ class Link(Protocol):
         self._deadline = self._clock.callLater(limit, self._unanswered, limit, patient)
         begun, self._finishing = self._finishing is not None, why
         if not begun:
-            if ILinked.providedBy(self._protocol):
-                self._protocol.stopSending()
+            linked = ILinked(self._protocol, None)
+            if linked is not None:
+                linked.stopSending()
             self._endOurSide()
 
     def _endOurSide(self) -> None:
@@ -291,6 +293,15 @@ class Link(Protocol):
         Why this connection is being ended gracefully; ``None`` if it is not.
         """
         return self._finishing
+
+    @property
+    def ceasing(self) -> bool:
+        """
+        Whether the transport is about to close of its own accord: the server has ended the TLS stream, or sent an
+        alert.  Twisted then waits until what was written is out, and until there is no producer any more.
+        """
+        lower = lowerTransport(self.transport)
+        return self._finishing is None and lower is not None and bool(lower.disconnecting)
 
     @property
     def whyGone(self) -> tuple[str, str] | None:

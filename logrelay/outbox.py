@@ -178,7 +178,7 @@ class Outbox:
         """
         Hand out again everything that was sent and has not settled.
         """
-        messages = sum(self._at(position).count for position in range(self.settled, self.sent))
+        messages = self._count(self.settled, self.sent)
         self.sent = self.acked = self.settled
         self._measure()
         return messages
@@ -197,7 +197,20 @@ class Outbox:
         """
         How many messages have neither settled nor been given up.
         """
-        return sum(self._at(position).count for position in range(self.settled, self.end))
+        return self._count(self.settled, self.end)
+
+    @property
+    def unsent(self) -> int:
+        """
+        How many messages have not been handed out, or not since the last rewind.
+        """
+        return self._count(self.sent, self.end)
+
+    def _count(self, first: int, end: int) -> int:
+        """
+        How many messages there are from one position up to another.
+        """
+        return sum(self._at(position).count for position in range(first, end))
 
     @property
     def crowded(self) -> bool:

@@ -4,17 +4,19 @@ Which server is next: the rules of failover and failback, and nothing else.
 No timer and no connection lives here.  Times come as arguments; answers are values for the client factory to carry
 out.  The rules, for *n* servers, the primary being number 0:
 
-==============================================  ===========  =================================================
-what happened                                   next server  when
-==============================================  ===========  =================================================
-start                                           primary      at once
-an attempt failed (a connection that ended      the next     after ``failover-delay``; after *n* in a row, a
-before it was proved is one)                                 whole round: after the growing wait
-a proved connection ended by eof or reset       the same     at once (it may only have restarted)
-a proved connection ended otherwise             the next     at once
-a checkpoint ended well                         the same     at once
-enough probes in a row were good                primary      on the last probe's own connection
-==============================================  ===========  =================================================
+=========================================  ===========  =================================================
+what happened                              next server  when
+=========================================  ===========  =================================================
+start                                      primary      at once
+an attempt failed                          the next     after ``failover-delay``
+*n* attempts in a row failed (a round)     the next     after the growing wait
+a proved connection ended by eof or reset  the same     at once (it may only have restarted)
+a proved connection ended otherwise        the next     at once
+a checkpoint ended well                    the same     at once
+enough probes in a row were good           primary      on the last probe's own connection
+=========================================  ===========  =================================================
+
+A connection that ended before it was proved is a failed attempt.
 
 After the last server comes the primary again.  Without failback the relay stays where it is; with failback the
 primary is probed while a failover is in use.  When connections to *n* servers in a row ended ``stalled`` and nothing
@@ -58,12 +60,14 @@ class Rotation:
     :ivar count: how many servers there are.
     :ivar failback: how to return to the primary; ``None`` for staying where one is.
     :ivar current: the server that is in use, or to be tried next.
+    :ivar rounds: how many rounds have failed since a server was connected.
     :ivar patience: how many times the configured stall time a server may keep its window closed.
     """
 
     count: int
     failback: FailbackSettings | None = None
     current: int = 0
+    rounds: int = 0
     patience: int = 1
     _failures: int = 0
     _stalls: int = 0
@@ -84,6 +88,7 @@ class Rotation:
         if self._failures < self.count:
             return When.AFTER_DELAY
         self._failures = 0
+        self.rounds += 1
         return When.AFTER_ROUND
 
     def connectionLost(self, reason: str, now: float) -> When:
@@ -103,6 +108,7 @@ class Rotation:
         ``current`` is connected (verified, where TLS is used).
         """
         self._lostAt = None
+        self.rounds = 0
         if self.current == 0:
             self._goodProbes = 0
             if self._primarySince is None:

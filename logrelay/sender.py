@@ -39,6 +39,7 @@ class Delivery:
     What the senders of one destination share, from connection to connection.
 
     :ivar wanted: the store position that somebody waits to see settled.
+    :ivar furthest: the store position up to which batches were ever written: what lies before it is written again.
     :ivar rewound: how many messages the end of the last connection left to be sent again.
     :ivar refusing: whether the server in use does not answer checkpoints; decided by ``onUnanswered``.
     :ivar onUnanswered: told when a checkpoint was not answered.
@@ -56,6 +57,7 @@ class Delivery:
     onDelivered: Callable[[], None]
     bucket: Bucket | None = None
     wanted: int = 0
+    furthest: int = 0
     rewound: int = 0
 
     @property
@@ -132,7 +134,6 @@ class Sender(Protocol):
         elif ending.reason == UNANSWERED:
             self.delivery.onUnanswered()
         self.delivery.rewound = store.rewind()
-        counters.resent += self.delivery.rewound
 
     def _stop(self) -> None:
         """
@@ -153,8 +154,11 @@ class Sender(Protocol):
 
     def resumeProducing(self) -> None:
         """
-        The transport wants more.
+        The transport wants more, or cannot close while it has a producer.
         """
+        if self.link.ceasing:
+            self.stopSending()
+            return
         self.paused = False
         self._settle()
         self.offer()
@@ -179,6 +183,10 @@ class Sender(Protocol):
             self._window.wrote(len(batch.payload), batch.cost, store.sent, now)
             counters.sent += batch.count
             counters.sentBytes += len(batch.payload)
+            if store.sent <= delivery.furthest:
+                counters.resent += batch.count
+            else:
+                delivery.furthest = store.sent
             if bucket is not None:
                 bucket.take(batch.count)
             self.transport.write(batch.payload)

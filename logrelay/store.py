@@ -36,6 +36,7 @@ class IStore(Interface):
     end: int = Attribute("How many batches have been accepted.")
     cost: int = Attribute("Bytes of memory in use, what ``hold`` added included up to a share of the store.")
     messages: int = Attribute("How many messages have neither settled nor been given up.")
+    unsent: int = Attribute("How many messages have not been handed out, or not since the last rewind.")
     crowded: bool = Attribute("Whether the cost has reached the high mark, whatever it consists of.")
     onReadable: Callable[[], None] = Attribute("Called when ``next`` may have something again.")
     onSettled: Callable[[], None] = Attribute("Called when the settled cursor has moved.")

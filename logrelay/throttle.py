@@ -18,7 +18,8 @@ class Throttle:
     Reasons are counted by name, so that several destinations may hold the same source at once.  Every producer is in
     one of two queues, by what it was last told; so each is told once at each edge, whatever happens while others are
     being told: a resumed producer may deliver at once and fill the store again, and a connection may end.  The queues
-    are served from the front and filled at the back, so that no producer starves where there is room for only a few.
+    are served from the front and filled at the back, and one that delivers goes to the back: where there is room for
+    only a few, those come first that have waited longest, and the greedy do not starve the others.
     """
 
     _log = Logger(namespace="logrelay.throttle")
@@ -55,6 +56,13 @@ class Throttle:
         """
         self._running.pop(producer, None)
         self._paused.pop(producer, None)
+
+    def served(self, producer: IPushProducer) -> None:
+        """
+        Note that a producer is about to deliver.  One that is not known, or paused, is no error.
+        """
+        if producer in self._running:
+            self._running.move_to_end(producer)
 
     def hold(self, reason: str) -> None:
         """

@@ -39,7 +39,7 @@ class VerifiedTLSEndpoint:
     """
     TLS around another endpoint.  It connects when the handshake is complete and the server has proved who it is.
 
-    :ivar creator: makes ``VerifiedConnection``s.
+    :ivar creator: makes connections that are ``VerifiedConnection`` objects.
     :ivar limit: seconds for the handshake, counted from when the connection stands.
     """
 

@@ -134,8 +134,8 @@ class TellingTests(DestinationCase):
 
     def test_repeated(self) -> None:
         """
-        Equal failures of a server are told once, and how often they were repeated when it fails otherwise; that no
-        server is usable is told once too.
+        Equal failures of a server are told once a minute at most, with how often they were repeated; so is that no
+        server is usable.
         """
         for server in self.servers:
             server.refuse()
@@ -143,12 +143,17 @@ class TellingTests(DestinationCase):
         self.assertEqual([type(event).__name__ for event in self.take()], ["AttemptFailed"] * 3 + ["RoundFailed"])
         self.spend(20)
         self.assertEqual(self.take(), [])
-        failures = destination.counters.failures["refused"]
         self.two.lie()
         self.spend(1.1)
         (failed,) = self.take()
         assert isinstance(failed, events.AttemptFailed)
-        self.assertEqual((failed.server, failed.reason, failed.repeated), (TWO, "tls-verify", failures // 3 - 1))
+        self.assertEqual((failed.server, failed.reason, failed.repeated), (TWO, "tls-verify", 0))
+        self.spend(45)
+        again = [event for event in self.take() if isinstance(event, events.AttemptFailed) and event.server == ONE]
+        failures = destination.counters.failures["refused"]
+        self.assertEqual([event.reason for event in again], ["refused"])
+        self.assertGreater(again[0].repeated, 20)
+        self.assertLess(again[0].repeated, failures // 2)
         self.one.accept()
         self.spend(1.1)
         self.assertEqual(self.take()[-1], self.connected(0))
@@ -228,7 +233,7 @@ class TellingTests(DestinationCase):
             self.spend(10)
         self.assertEqual(self.take(), [events.CheckpointRefused("central", ONE, 5)])
         self.stop()
-        self.assertEqual([type(event).__name__ for event in self.take()], ["Stopped"])
+        self.assertEqual(self.take(), [events.Undelivered("central", 0, 5), events.Stopped("central")])
 
     def test_checkpointElsewhere(self) -> None:
         """
@@ -383,12 +388,14 @@ class StopTests(DestinationCase):
 
     def stopped(self) -> int:
         """
-        How many messages were told to be lost, which are counted too.
+        How many messages were told to be lost or unconfirmed, which are counted too.
         """
-        event = self.told[-1]
-        assert isinstance(event, events.Stopped)
-        self.assertEqual(self.destination.counters.dropped["stopped"], event.lost)
-        return event.lost
+        self.assertEqual(self.told[-1], events.Stopped("central"))
+        counters = self.destination.counters
+        counted = counters.dropped["stopped"], counters.unconfirmed
+        told = [event for event in self.told if isinstance(event, events.Undelivered)]
+        self.assertEqual([(event.unsent, event.unconfirmed) for event in told], [counted] if any(counted) else [])
+        return sum(counted)
 
     def test_idle(self) -> None:
         """
@@ -482,13 +489,14 @@ class StopTests(DestinationCase):
 
     def test_unanswered(self) -> None:
         """
-        What a server took and did not confirm counts as lost: nobody knows.
+        What a server took and did not confirm is told apart: nobody knows.
         """
         self.one.ignoreEnds()
         destination = self.start()
         destination.append(batch(b"one\n"))
         self.stop()
         self.assertEqual(self.stopped(), 1)
+        self.assertEqual((destination.counters.unconfirmed, destination.counters.resent), (1, 0))
 
 
 class SnapshotTests(DestinationCase):

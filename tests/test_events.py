@@ -65,7 +65,12 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "warn",
         "central: me.pem expires in 7 days",
     ),
-    (events.Stopped("central", 3), "info", "central: stopped; 3 messages were not delivered"),
+    (
+        events.Undelivered("central", 3, 2),
+        "error",
+        "central: 3 messages were not delivered, and 2 were sent but not confirmed",
+    ),
+    (events.Stopped("central"), "info", "central: stopped"),
 )
 
 
@@ -132,6 +137,24 @@ class DigestTests(SynchronousTestCase):
         digest = Digest()
         self.assertEqual([digest.add(key, 1, 0) for key in ("a", "b", "a", "b")], [1, 1, 0, 0])
 
+    def test_forgotten(self) -> None:
+        """
+        What was forgotten is news again.
+        """
+        digest = Digest()
+        self.assertEqual([digest.add(key, 1, 0) for key in ("a", "b", "a", "b")], [1, 1, 0, 0])
+        digest.forget("a", "unknown")
+        self.assertEqual([digest.add(key, 1, 1) for key in ("a", "b")], [1, 0])
+
+    def test_rest(self) -> None:
+        """
+        At the end what was not told can still be.
+        """
+        digest = Digest()
+        for _ in range(3):
+            digest.add("key", 5, 0)
+        self.assertEqual((digest.rest(), digest.rest()), ({"key": 10}, {}))
+
 
 class EventLogTests(SynchronousTestCase):
     """
@@ -173,7 +196,11 @@ class EventLogTests(SynchronousTestCase):
         """
         told: list[Event] = []
         failures: list[BaseException | None] = []
-        log = EventLog([lambda event: 1 // 0, told.append], lambda: failures.append(sys.exc_info()[1]))
+
+        def failing(event: Event) -> None:
+            raise ZeroDivisionError
+
+        log = EventLog([failing, told.append], lambda: failures.append(sys.exc_info()[1]))
         log.tell(TEXTS[0][0])
         self.assertEqual(told, [TEXTS[0][0]])
         self.assertIsInstance(failures[0], ZeroDivisionError)

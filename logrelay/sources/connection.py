@@ -21,12 +21,16 @@ from ..counters import SourceCounters
 from ..framing import decoderFor
 from ..routing import IRoute
 from ..throttle import Throttle
-from .flow import Flow
+from .flow import Cuts, Flow
 from .interface import Reactor
 
 #: An inbound peer has so many seconds for its TLS handshake.  It takes milliseconds; one that has not finished by then
 #: only keeps others from one of the ``max-connections``.
 HANDSHAKE_LIMIT = 10.0
+
+#: A TLS connection is read in so many bytes, which is a record: OpenSSL keeps a buffer of the size of the largest read
+#: as long as the connection lives.
+TLS_READ = 16 * 1024
 
 
 @attrs.define(eq=False)
@@ -34,6 +38,7 @@ class Intake:
     """
     What the connections of one source share.
 
+    :ivar cuts: says so when messages did not come in whole.
     :ivar connections: those that are open.
     :ivar ended: told whenever one has ended.
     """
@@ -46,6 +51,10 @@ class Intake:
     complaints: Complaints
     ended: Callable[[], None]
     connections: set[Connection] = attrs.field(factory=set)
+    cuts: Cuts = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.cuts = Cuts(self.counters, self.complaints)
 
 
 class Connection(Protocol):
@@ -80,7 +89,9 @@ class Connection(Protocol):
         """
         Deliver the messages that are whole now.  A peer whose frames make no sense is cut off after those that did.
         """
+        self._intake.throttle.served(self.transport)
         error = self._flow.take(data)
+        self._intake.cuts.look(self._peer)
         if error is not None:
             self._intake.complaints.say("framing", f"closed the connection of {self._peer}: {error}")
             self.cut()
@@ -92,6 +103,7 @@ class Connection(Protocol):
         self.connected = 0
         try:
             self._flow.end()
+            self._intake.cuts.look(self._peer)
         finally:
             self._intake.throttle.remove(self.transport)
             self._intake.connections.discard(self)
@@ -121,6 +133,7 @@ class TLSConnection(Connection):
         """
         Begin to wait for the handshake.
         """
+        self.transport.transport.bufferSize = TLS_READ
         self._deadline = self._intake.reactor.callLater(HANDSHAKE_LIMIT, self._tooSlow)
 
     def handshakeCompleted(self) -> None:

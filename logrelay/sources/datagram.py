@@ -105,6 +105,7 @@ class DatagramReader(FileDescriptor):
         message = bytes(self._buffer[:size]).rstrip(TRAILING)
         if size > len(self._buffer) or len(message) > self._limit:
             self._counters.overlong += 1
+            self._complaints.say("overlong", "a datagram was longer than max-message-size; its head is kept")
         return message[: self._limit]
 
 

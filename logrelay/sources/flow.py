@@ -5,9 +5,39 @@ One stream of messages, from the bytes that were read to the route.
 from __future__ import annotations
 
 from ..batches import Batch
+from ..complaints import Complaints
+from ..counters import SourceCounters
 from ..errors import FramingError
 from ..framing import Decoder
 from ..routing import IRoute
+
+
+class Cuts:
+    """
+    Says so when messages of a source did not come in whole.
+
+    :ivar _overlong: how many had been counted when it was looked at last; so is ``_incomplete``.
+    """
+
+    def __init__(self, counters: SourceCounters, complaints: Complaints) -> None:
+        self._counters = counters
+        self._complaints = complaints
+        self._overlong = counters.overlong
+        self._incomplete = counters.incomplete
+
+    def look(self, peer: str) -> None:
+        """
+        Look whether the decoders have counted any, after ``peer`` was read.
+        """
+        overlong, incomplete = self._counters.overlong, self._counters.incomplete
+        if overlong > self._overlong:
+            why = f"a line of {peer} was longer than max-message-size; its head is kept"
+            self._complaints.say("overlong", why, overlong - self._overlong)
+            self._overlong = overlong
+        if incomplete > self._incomplete:
+            why = f"{peer} ended within a frame, which is dropped"
+            self._complaints.say("incomplete", why, incomplete - self._incomplete)
+            self._incomplete = incomplete
 
 
 class Flow:

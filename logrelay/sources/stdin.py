@@ -16,12 +16,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..batches import Framing, Origin
+from ..complaints import Complaints
 from ..config import SourceSettings
 from ..counters import SourceCounters
 from ..framing import decoderFor
 from ..routing import IRoute
 from ..throttle import Throttle
-from .flow import Flow
+from .flow import Cuts, Flow
 from .interface import ISource, Reactor, unavailable
 
 #: Bytes for each read: as many as a pipe holds.
@@ -106,6 +107,7 @@ class StdinSource:
         framing = settings.framing or Framing.LF
         decoder = decoderFor(framing, Origin(settings.name, hostname), settings.maxMessageSize, counters)
         self._flow = Flow(decoder, route)
+        self._cuts = Cuts(counters, Complaints(reactor, settings.name))
         self._input: Input | None = None
 
     def bind(self) -> None:
@@ -132,6 +134,7 @@ class StdinSource:
         Deliver the messages that are whole now.
         """
         error = self._flow.take(data)
+        self._cuts.look("standard input")
         if error is not None:
             self._log.error("source {source}: {error}", source=self.settings.name, error=error)
             self._end()
@@ -145,6 +148,7 @@ class StdinSource:
             self._throttle.remove(reading)
             reading.stopReading()
             self._flow.end()
+            self._cuts.look("standard input")
             self._log.info("source {source}: standard input is not read any more", source=self.settings.name)
 
     def stop(self) -> Deferred[None]:

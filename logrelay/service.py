@@ -1,0 +1,382 @@
+"""
+The service: the one place where the parts are built and joined.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from weakref import WeakSet
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, FirstError, fail, gatherResults
+from twisted.internet.interfaces import IAddress, IConsumer
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from . import events
+from .batches import Origin
+from .config import Configuration, DestinationSettings, SourceSettings, TLSSettings
+from .counters import SourceCounters
+from .destination import Destination
+from .endpoints import endpointFor
+from .entrance import Entrance, RelayConsumer
+from .errors import ConfigurationError, LogRelayError, Problem, RelayStopped
+from .events import Digest, Event, EventLog
+from .inlet import Inlet
+from .link import Link
+from .resolver import PoolResolver
+from .routing import Route
+from .servers import Server
+from .snapshot import Snapshot, SourceSnapshot
+from .sources import ISource, sourceFor
+from .sources.interface import Reactor
+from .throttle import Throttle
+from .tls import ClientTLS, ServerTLS, peerOf
+
+_log = Logger(namespace="logrelay")
+
+#: The name under which messages appear that the program itself hands in.
+PROGRAM = "program"
+
+
+def logEvent(event: Event) -> None:
+    """
+    Write an event to Twisted's log, its fields beside its text.
+    """
+    fields = attrs.asdict(event, recurse=False)
+    _log.emit(LogLevel.levelWithName(event.level), "{event}", event=event, event_id=type(event).__name__, **fields)
+
+
+@attrs.define(eq=False)
+class Feed:
+    """
+    What one source feeds into: its route, and what makes it wait.
+
+    :ivar to: the names of its destinations.
+    :ivar saidToWait: whether the last that was told of it is that it waits.
+    """
+
+    name: str
+    to: tuple[str, ...]
+    route: Route
+    throttle: Throttle
+    counters: SourceCounters
+    saidToWait: bool = False
+
+
+class LogRelayService(Service):
+    """
+    A relay, as a service for any application.
+
+    :ivar configuration: what it was told to do.
+    :ivar log: where its events are told; add observers to it.
+    :ivar inlet: the way in for other threads; what ``RelayObserver`` and ``RelayHandler`` take.
+    """
+
+    name = "logrelay"
+
+    def __init__(self, reactor: Reactor, configuration: Configuration, hostname: str | None = None) -> None:
+        """
+        Build everything; nothing is opened yet, but certificates and keys are read.
+
+        :param reactor: a real one: provides ``IReactorTCP``, ``IReactorSocket``, ``IReactorFDSet``,
+            ``IReactorFromThreads`` and ``IReactorTime``.
+        :param hostname: what stands for a missing host in local messages; default: this machine's.
+        """
+        self._reactor = reactor
+        self.configuration = configuration
+        self._hostname = (hostname or socket.gethostname()).encode("ascii", "replace")
+        self.log = EventLog([logEvent])
+        self._feeds: dict[str, Feed] = {}
+        self._pauses = Digest()
+        self._resolvers: list[PoolResolver] = []
+        self._destinations = {each.name: self._newDestination(each) for each in configuration.destinations}
+        for destination in self._destinations.values():
+            self._watch(destination)
+        names = tuple(self._destinations)
+        self._program = self._feed(PROGRAM, names)
+        self._origin = Origin(PROGRAM, self._hostname)
+        self._entrances: dict[tuple[str, ...], Entrance] = {}
+        # Those that the program still has; the others have nothing to stop.
+        self._consumers: WeakSet[RelayConsumer] = WeakSet()
+        self._stopped = False
+        self.inlet = Inlet(reactor, self._program.route, self._origin, self._program.counters)
+        tls = None if configuration.sourceTLS is None else ServerTLS(configuration.sourceTLS, self._warn)
+        self._sources = [(each, self._newSource(each, tls)) for each in configuration.sources]
+        self._bound = False
+
+    # Building.
+
+    def _newDestination(self, settings: DestinationSettings) -> Destination:
+        """
+        One destination with its endpoints.
+        """
+        resolver = PoolResolver(self._reactor, settings.ipProtocol, settings.localip)
+        self._resolvers.append(resolver)
+        tls = None
+        if settings.transport == "tls":
+            tls = ClientTLS(settings.tls or TLSSettings(), lambda what: self._warn(what, settings.name))
+        endpoints = [endpointFor(self._reactor, server, settings, resolver, tls) for server in settings.servers]
+        return Destination(self._reactor, settings, endpoints, self.log, self._dropped, identityOf)
+
+    def _feed(self, name: str, to: tuple[str, ...]) -> Feed:
+        """
+        What a source of this name feeds into.
+        """
+        counters = SourceCounters()
+        route = Route([self._destinations[each] for each in to], counters, self._reactor.seconds)
+        self._feeds[name] = feed = Feed(name, to, route, Throttle(), counters)
+        for destination in filter(self._isFull, to):
+            feed.throttle.hold(destination)
+        return feed
+
+    def _isFull(self, name: str) -> bool:
+        """
+        Whether a destination makes its sources wait now.
+        """
+        destination = self._destinations[name]
+        return destination.settings.buffer.overflow == "block" and destination.store.full
+
+    def _newSource(self, settings: SourceSettings, tls: ServerTLS | None) -> ISource:
+        """
+        One source, joined to its destinations.
+        """
+        feed = self._feed(settings.name, settings.to or tuple(self._destinations))
+        return sourceFor(self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls)
+
+    def _watch(self, destination: Destination) -> None:
+        """
+        Make the sources of a destination that blocks wait while its store is too full.
+        """
+        name = destination.settings.name
+        if destination.settings.buffer.overflow == "block":
+            destination.store.onFull = lambda: self._hold(name)
+            destination.store.onRoom = lambda: self._release(name)
+
+    def _feeding(self, destination: str) -> Iterable[Feed]:
+        """
+        The feeds that lead to a destination.
+        """
+        return [feed for feed in self._feeds.values() if destination in feed.to]
+
+    def _hold(self, destination: str) -> None:
+        """
+        A destination is too full.  Sources that can't be made to wait, or bring nothing now, are not told of.
+        """
+        for feed in self._feeding(destination):
+            before = feed.throttle.waiting
+            feed.throttle.hold(destination)
+            if feed.throttle.waiting and not before:
+                self._paused(feed, destination)
+
+    def _paused(self, feed: Feed, destination: str) -> None:
+        """
+        Tell that a source waits, now and then: a server that is slower than a source makes it wait all the time.
+        """
+        times = self._pauses.add(feed.name, 1, self._reactor.seconds())
+        if times:
+            feed.saidToWait = True
+            self.log.tell(events.SourcePaused(feed.name, destination, times - 1))
+
+    def _release(self, destination: str) -> None:
+        """
+        A destination has room again.
+        """
+        for feed in self._feeding(destination):
+            feed.throttle.release(destination)
+            if feed.saidToWait and not feed.throttle.held:
+                feed.saidToWait = False
+                self.log.tell(events.SourceResumed(feed.name))
+
+    def _dropped(self, source: str, reason: str, count: int) -> None:
+        """
+        Count for the source what a destination gave up.
+        """
+        self._feeds[source].counters.dropped[reason] += count
+
+    def _warn(self, what: str, name: str = "sources") -> None:
+        """
+        Something about certificates.
+        """
+        self.log.tell(events.CertificateWarning(name, what))
+
+    # Service.
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind the sockets, while the process may still use low ports.
+
+        :raises LogRelayError: naming the source that could not be bound.
+        """
+        super().privilegedStartService()
+        self._bind()
+
+    def _bind(self) -> None:
+        """
+        Bind every source, once; all or none.
+        """
+        if self._bound:
+            return
+        try:
+            for _, source in self._sources:
+                source.bind()
+        except LogRelayError:
+            for _, source in self._sources:
+                source.stop()
+            raise
+        self._bound = True
+
+    def startService(self) -> None:
+        """
+        Begin to connect, then to listen.
+
+        :raises LogRelayError: naming the source that could not be bound.
+        """
+        self._bind()
+        super().startService()
+        self._stopped = False
+        self.inlet.start()
+        for resolver in self._resolvers:
+            resolver.start()
+        for destination in self._destinations.values():
+            destination.start()
+        for settings, source in self._sources:
+            source.start()
+            for address in source.listening:
+                self.log.tell(events.Listening(settings.name, addressText(address)))
+
+    async def _stop(self) -> None:
+        """
+        Close the sources, deliver what is stored, end the connections.
+        """
+        self.inlet.stop()
+        for consumer in tuple(self._consumers):
+            consumer.stop()
+        await gatherResults([source.stop() for _, source in self._sources])
+        limit = self.configuration.stopTimeout
+        await gatherResults([destination.stop(limit) for destination in self._destinations.values()])
+        for entrance in self._entrances.values():
+            entrance.stopProducing()
+        for resolver in self._resolvers:
+            resolver.stop()
+        self._bound = False
+
+    def stopService(self) -> Deferred[None]:
+        """
+        End gracefully.
+
+        :return: fires when everything has ended, ``stop-timeout`` and ``drain-timeout`` later at most.
+        """
+        super().stopService()
+        self._stopped = True
+        return Deferred.fromCoroutine(self._stop())
+
+    # For the program that composes the relay.
+
+    def send(self, message: bytes, to: Iterable[str] = ()) -> Deferred[None]:
+        """
+        Relay one message.
+
+        :param message: the message alone, without framing; converted as every other.
+        :param to: names of destinations; default: all.
+        :return: fires when it was accepted; before the first start, too, and then it waits.  Fails with
+            ``BufferFull`` if it can't be accepted, and with
+            ``RelayStopped`` after a stop.
+        :raises ConfigurationError: for a destination that does not exist.
+        """
+        if self._stopped:
+            return fail(RelayStopped("the relay has stopped and takes no more messages"))
+        wanted = frozenset(to)
+        self._checkNames(wanted)
+        return self._entrance(tuple(name for name in self._destinations if name in wanted or not wanted)).send(message)
+
+    def _checkNames(self, names: Iterable[str]) -> None:
+        """
+        Refuse names of destinations that do not exist.
+        """
+        for name in names:
+            if name not in self._destinations:
+                known = ", ".join(self._destinations)
+                raise ConfigurationError(
+                    Problem("send", "to", f"there is no destination {name}", f"use one of {known}")
+                )
+
+    def _entrance(self, to: tuple[str, ...]) -> Entrance:
+        """
+        The entrance to some destinations.
+        """
+        if to not in self._entrances:
+            feed = self._program if to == self._program.to else self._feed(f"{PROGRAM} to {', '.join(to)}", to)
+            origin = attrs.evolve(self._origin, source=feed.name)
+            self._entrances[to] = Entrance(feed.route, feed.throttle, origin, feed.counters)
+        return self._entrances[to]
+
+    def whenSettled(self) -> Deferred[None]:
+        """
+        Fires when everything that was accepted before this call has settled at every destination.  What other threads
+        have put into the inlet by now is among it.
+
+        :return: fails with ``RelayStopped`` if the relay stops before.
+        """
+        self.inlet.flush()
+        waiting = [destination.whenSettled() for destination in self._destinations.values()]
+        return gatherResults(waiting, consumeErrors=True).addCallbacks(lambda _: None, _firstFailure)
+
+    def consumer(self) -> IConsumer:
+        """
+        A consumer that relays what a producer writes: framed messages, the framing told from the first bytes.
+        """
+        feed = self._program
+        size = max(each.maxMessageSize for each in self.configuration.destinations)
+        consumer = RelayConsumer(self._reactor, feed.route, feed.throttle, self._origin, feed.counters, size)
+        self._consumers.add(consumer)
+        if self._stopped:
+            consumer.stop()
+        return consumer
+
+    def snapshot(self) -> Snapshot:
+        """
+        The state now.
+        """
+        listening = {settings.name: source.listening for settings, source in self._sources}
+        sources = tuple(
+            SourceSnapshot(
+                name=feed.name,
+                addresses=tuple(addressText(address) for address in listening.get(feed.name, ())),
+                heldBy=tuple(sorted(feed.throttle.held)) if feed.throttle.waiting else (),
+                counters=attrs.evolve(feed.counters, dropped=feed.counters.dropped.copy()),
+            )
+            for feed in self._feeds.values()
+        )
+        destinations = tuple(destination.snapshot() for destination in self._destinations.values())
+        return Snapshot(self._reactor.seconds(), sources, destinations)
+
+
+def _firstFailure(reason: Failure) -> Failure:
+    """
+    What failed first of several things.
+    """
+    return reason.value.subFailure if isinstance(reason.value, FirstError) else reason
+
+
+def addressText(address: IAddress) -> str:
+    """
+    An address that a source listens on, for people.
+    """
+    if isinstance(address, IPv4Address | IPv6Address):
+        return str(Server(address.host, address.port))
+    return os.fsdecode(address.name or b"") if isinstance(address, UNIXAddress) else str(address)
+
+
+def identityOf(link: Link) -> str:
+    """
+    Who the server of a connection proved to be, for people; empty without TLS.
+    """
+    peer = peerOf(link.transport)
+    return (
+        "" if peer is None else f" ({', '.join(peer.subjectNames)}, certificate valid until {peer.notAfter:%Y-%m-%d})"
+    )

@@ -1,0 +1,95 @@
+"""
+The twistd plugin: flags or a file to a service.  The only module that names the global reactor.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from contextlib import suppress
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.interfaces import IReactorCore
+
+from .config import Configuration
+from .errors import ConfigurationError, LogRelayError, Problem
+from .options import Options
+from .service import LogRelayService
+from .tls import checkFiles, checkSourceFiles
+
+__all__ = ["Options", "makeService"]
+
+
+class Process(MultiService):
+    """
+    What a process of its own wants, and an application that composes the relay does not.
+    """
+
+    def __init__(self, reactor: IReactorCore) -> None:
+        super().__init__()
+        self._reactor = reactor
+
+    def privilegedStartService(self) -> None:
+        """
+        Allow as many connections as the system does, and begin.
+
+        :raises LogRelayError: if something can't be had; twistd ends the process then.
+        """
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError, ValueError):
+            # Where the hard limit is none, the soft one may not be.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        try:
+            super().privilegedStartService()
+        except LogRelayError:
+            # Its text says all.  Forty lines of where it came from would only hide it.
+            sys.excepthook = lambda kind, error, trace: print(error, file=sys.stderr)
+            raise
+
+    def startService(self) -> None:
+        """
+        Make a second SIGTERM, during a graceful stop, end the process at once.
+        """
+        super().startService()
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._nextOneKills)
+
+    def _nextOneKills(self) -> None:
+        """
+        From now on the signal does what it does by default.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def makeService(options: Options) -> IService:
+    """
+    Build the service that ``twistd logrelay`` runs.  A bad configuration ends the process, a line for each mistake.
+    """
+    from twisted.internet import reactor
+
+    process = Process(reactor)
+    try:
+        configuration = options.configuration(checkFiles, checkSourceFiles)
+        _checkStdin(options, configuration)
+        LogRelayService(reactor, configuration).setServiceParent(process)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        raise SystemExit(1) from None
+    return process
+
+
+def _checkStdin(options: Options, configuration: Configuration) -> None:
+    """
+    Refuse to read standard input as a daemon, which has none.
+
+    :raises ConfigurationError: if that is wanted.
+    """
+    parent = getattr(options, "parent", None)
+    if parent is None or parent.get("nodaemon"):
+        return
+    for source in configuration.sources:
+        if source.listen is None:
+            raise ConfigurationError(
+                Problem("twistd", source.name, "a daemon has no standard input", "write twistd -n logrelay")
+            )
