@@ -40,6 +40,23 @@ class SourceSettings:
 
 
 @attrs.frozen
+class Driver:
+    """
+    What a driver stands for where nothing else is said.
+
+    :ivar port: over tcp.
+    """
+
+    format: str
+    framing: Framing
+    port: int
+
+
+#: The ways of talking to a server.
+DRIVERS = {"syslog": Driver("rfc5424", Framing.OCTET_COUNTING, 601), "network": Driver("rfc3164", Framing.LF, 514)}
+
+
+@attrs.frozen
 class FailbackSettings:
     """
     ``[destination.NAME.failback]``: how a destination finds its way back to the primary.
@@ -108,8 +125,8 @@ class DestinationSettings:
     name: str
     servers: tuple[Server, ...]
     driver: str = "syslog"
-    format: str = "rfc5424"
-    framing: Framing = Framing.OCTET_COUNTING
+    format: str = attrs.Factory(lambda self: DRIVERS[self.driver].format, takes_self=True)
+    framing: Framing = attrs.Factory(lambda self: DRIVERS[self.driver].framing, takes_self=True)
     transport: str = "tcp"
     localip: str = ""
     ipProtocol: str = "any"
@@ -129,8 +146,18 @@ class DestinationSettings:
     keepalive: tuple[int, int, int] = (5, 2, 3)
     throttle: float = 0
     failback: FailbackSettings | None = None
-    tls: TLSSettings | None = None
+    tls: TLSSettings | None = attrs.field(
+        default=attrs.Factory(lambda self: TLSSettings() if self.transport == "tls" else None, takes_self=True)
+    )
     buffer: BufferSettings = BufferSettings()
+
+    @tls.validator
+    def _tlsWhereWanted(self, attribute: attrs.Attribute[TLSSettings | None], value: TLSSettings | None) -> None:
+        """
+        A destination that is to talk TLS must never talk plain TCP, whoever built these settings.
+        """
+        if (self.transport == "tls") != (value is not None):
+            raise ValueError(f"tls settings belong to the transport tls, and only to that: {self.transport}, {value}")
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -14,11 +15,12 @@ from . import events
 from .batches import Batch
 from .bucket import Bucket
 from .client import FailoverClientFactory
+from .complaints import Reminder
 from .config import DestinationSettings
 from .counters import DestinationCounters
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
-from .events import Digest, EventLog
+from .events import EventLog
 from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
 from .formats import Form
 from .link import Link
@@ -66,7 +68,7 @@ class Destination:
         self.counters = DestinationCounters()
         self._log = log
         self._sourceDropped = dropped
-        self._digest = Digest()
+        self._drops = Reminder(reactor, self._tellDrops)
         self.store = Outbox(settings.buffer, self.counters, self._overflowed)
         self.store.onSettled = self._settled
         self._waiting: list[tuple[int, Deferred[None]]] = []
@@ -87,7 +89,7 @@ class Destination:
             tuple(str(server) for server in settings.servers),
             self.counters,
             log,
-            resent=lambda: self.delivery.rewound,
+            resent=self.delivery.takeRewound,
             identityOf=identityOf,
             clock=reactor.seconds,
         )
@@ -172,7 +174,13 @@ class Destination:
         """
         Whether a server is in use, or one may be before a whole round has failed: at the start, and at a failover.
         """
-        return not isinstance(self.factory.state, Idle) and self.factory.rotation.rounds == 0
+        match self.factory.state:
+            case Connected() | Returning():
+                return True
+            case Idle():
+                return False
+            case _:
+                return self.factory.rotation.rounds == 0
 
     def _end(self, _: None) -> Deferred[None]:
         """
@@ -195,8 +203,7 @@ class Destination:
         self.counters.unconfirmed += left - unsent
         if left:
             self._log.tell(events.Undelivered(name, unsent, left - unsent))
-        for (source, reason), count in self._digest.rest().items():
-            self._log.tell(events.Dropped(name, source, reason, count))
+        self._drops.flush()
         self._log.tell(events.Stopped(name))
 
     def whenSettled(self) -> Deferred[None]:
@@ -248,9 +255,14 @@ class Destination:
         """
         self.counters.dropped[reason] += count
         self._sourceDropped(source, reason, count)
-        untold = self._digest.add((source, reason), count, self._clock.seconds())
-        if untold:
-            self._log.tell(events.Dropped(self.settings.name, source, reason, untold))
+        self._drops.add((source, reason), count)
+
+    def _tellDrops(self, key: Any, count: int) -> None:
+        """
+        Say how many messages of a source were given up, and why.
+        """
+        source, reason = key
+        self._log.tell(events.Dropped(self.settings.name, source, reason, count))
 
     def snapshot(self) -> DestinationSnapshot:
         """

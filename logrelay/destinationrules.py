@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from .batches import Framing
 from .config import (
+    DRIVERS,
     BufferSettings,
     DestinationSettings,
     FailbackSettings,
@@ -30,9 +30,6 @@ from .values import File, Folder, shown, sizeText
 #: (such as ``cert-file``), what is wrong and the remedy.
 CheckFiles = Callable[[TLSSettings], Iterable[tuple[str, str, str]]]
 
-#: Format, framing, and port over tcp.
-_DRIVERS = {"syslog": ("rfc5424", Framing.OCTET_COUNTING, 601), "network": ("rfc3164", Framing.LF, 514)}
-
 #: Port over tls, whatever the driver (RFC 5425).
 _TLS_PORT = 6514
 
@@ -41,10 +38,10 @@ def _fillIn(values: dict[str, Any]) -> None:
     """
     Fill in what the driver decides.
     """
-    form, framing, port = _DRIVERS.get(values.get("driver", ""), ("", None, 0))
-    values.setdefault("format", form)
-    values.setdefault("framing", framing)
-    values.setdefault("port", _TLS_PORT if values.get("transport") == "tls" else port)
+    driver = DRIVERS.get(values.get("driver", ""))
+    values.setdefault("format", driver and driver.format)
+    values.setdefault("framing", driver and driver.framing)
+    values.setdefault("port", _TLS_PORT if values.get("transport") == "tls" else driver.port if driver else 0)
 
 
 @attrs.frozen

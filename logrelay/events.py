@@ -51,23 +51,26 @@ class Connected(Event):
 @attrs.frozen
 class AttemptFailed(Event):
     """
-    A server could not be used.  Told once for a run of equal failures, with how often it was repeated.
+    A server could not be used, or its connection ended before it was proved.  Told at most once a minute for each
+    reason.
+
+    :ivar resent: how many messages that leaves to be sent again.
+    :ivar repeated: how often it happened before without being told.
     """
 
     level = "warn"
-    text = "{destination}: {server} not usable ({reason}): {why}{self.more}"
+    text = "{destination}: {server} not usable ({reason}): {why}"
     destination: str
     server: str
     reason: str
     why: str
+    resent: int = 0
     repeated: int = 0
 
-    @property
-    def more(self) -> str:
-        """
-        How often it was repeated, for people.
-        """
-        return _more(self.repeated)
+    def __str__(self) -> str:
+        again = f"; {self.resent} messages will be sent again" if self.resent else ""
+        times = f" [{self.repeated} times more since last told]" if self.repeated else ""
+        return f"{super().__str__()}{again}{times}"
 
 
 @attrs.frozen
@@ -133,6 +136,7 @@ class ProbeFailed(Event):
 
     level = "debug"
     text = "{destination}: {server} is not back ({reason}): {why}"
+
     destination: str
     server: str
     reason: str
@@ -194,6 +198,33 @@ class SourceResumed(Event):
     """
 
     text = "source {source} is read again"
+    source: str
+
+
+@attrs.frozen
+class SourceTrouble(Event):
+    """
+    Something is wrong with what a source gets, or with what it needs.  Told at most once a minute for each reason.
+
+    :ivar reason: what it is, in a word.
+    :ivar times: how often it happened since it was last told.
+    """
+
+    level = "warn"
+    text = "source {source}: {why} [{reason}: {times} since last told]"
+    source: str
+    reason: str
+    why: str
+    times: int
+
+
+@attrs.frozen
+class SourceEnded(Event):
+    """
+    A source has come to its end, and is not read any more.
+    """
+
+    text = "source {source} has ended and is not read any more"
     source: str
 
 
@@ -279,11 +310,12 @@ class Digest:
             self._untold.pop(key, None)
             self._toldAt.pop(key, None)
 
-    def rest(self) -> dict[Any, int]:
+    def rest(self, now: float) -> dict[Any, int]:
         """
-        What happened and was not told, for when nothing more will happen.
+        What happened and was not told, to be told now.
         """
         rest, self._untold = dict(self._untold), Counter()
+        self._toldAt.update(dict.fromkeys(rest, now))
         return rest
 
 

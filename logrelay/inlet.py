@@ -14,6 +14,8 @@ from twisted.logger import Logger
 from .batches import Framing, Origin
 from .complaints import Complaints
 from .counters import SourceCounters
+from .eventlogger import logEvent
+from .events import Observer
 from .framing import batchesOf
 from .routing import IRoute
 
@@ -48,15 +50,17 @@ class Inlet:
         maxMessageSize: int = 65536,
         limit: int = WAITING_MESSAGES,
         limitBytes: int = WAITING_BYTES,
+        tell: Observer = logEvent,
     ) -> None:
         """
         :param reactor: provides ``IReactorFromThreads`` and ``IReactorTime``.
+        :param tell: told what goes wrong.
         """
         self.origin = attrs.evolve(origin, pausable=False)
         self._reactor = reactor
         self._route = route
         self._counters = counters
-        self._complaints = Complaints(reactor, origin.source)
+        self._complaints = Complaints(reactor, origin.source, tell)
         self._maxMessageSize = maxMessageSize
         self._limit = limit
         self._limitBytes = limitBytes
@@ -140,6 +144,8 @@ class Inlet:
         except Exception:
             # Let out, it would be logged in Twisted's name, and be relayed through here again and again.
             self._log.failure("{source}: messages could not be delivered", source=self.origin.source)
+        if self._stopped:
+            self._complaints.flush()
 
     def _deliver(self, messages: list[bytes]) -> None:
         """

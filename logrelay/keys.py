@@ -13,6 +13,7 @@ import tomllib
 import attrs
 
 from .batches import Framing
+from .config import DRIVERS
 from .listening import FORMS as LISTEN_FORMS
 from .listening import parseListen
 from .servers import FORMS as SERVER_FORMS
@@ -154,7 +155,6 @@ def _seconds(low: float) -> Number:
 
 #: The least time limit: at zero everything would fail at once.
 _POSITIVE = 0.001
-_DRIVERS = ("syslog", "network")
 _WIRE = {framing.value: framing for framing in (Framing.OCTET_COUNTING, Framing.LF)}
 
 
@@ -216,7 +216,7 @@ DESTINATION = Section(
     (
         Key(
             "driver",
-            Choice(_words(*_DRIVERS), later=("relp",), rule=STREAMS_ONLY + ", by these drivers"),
+            Choice(_words(*DRIVERS), later=("relp",), rule=STREAMS_ONLY + ", by these drivers"),
             "Chooses defaults: syslog is RFC 5424 with octet counting, network is RFC 3164 with LF.",
             '"syslog"',
             flag="driver",

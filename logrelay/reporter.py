@@ -11,11 +11,11 @@ import attrs
 from . import events
 from .counters import DestinationCounters
 from .events import Digest, EventLog
-from .failover import CHECKPOINT, FailoverObserver
+from .failover import CHECKPOINT, FAILBACK, FailoverObserver
 from .link import Link
 
-#: What all failed rounds have in common, for the digest.
-_ROUND = "round"
+#: What failed rounds, and connections to one server, have in common for the digest.
+_ROUND, _CONNECTED = "round", "connected"
 
 
 @attrs.define(eq=False)
@@ -37,6 +37,7 @@ class Reporter(FailoverObserver):
     active: int | None = None
     failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
     _digest: Digest = attrs.field(factory=Digest)
+    _probeFailure: str = ""
 
     def attempted(self, server: int) -> None:
         """
@@ -50,23 +51,30 @@ class Reporter(FailoverObserver):
         """
         self.counters.failures[reason] += 1
         self.failures[server] = (reason, text)
+        resent = self.resent()
         untold = self._digest.add((server, reason), 1, self.clock())
         if untold:
-            self.log.tell(events.AttemptFailed(self.name, self.servers[server], reason, text, untold - 1))
+            self.log.tell(events.AttemptFailed(self.name, self.servers[server], reason, text, resent, untold - 1))
 
     def connected(self, server: int, link: Link, reason: str) -> None:
         """
-        Tell it, and whether that is another server than before.
+        Tell it, and whether that is another server than before; but of one that never proves well only now and then.
         """
         before, self.active = self.active, server
         self.failures.pop(server, None)
-        self._digest.forget(_ROUND)
+        self._probeFailure = ""
         if before == server and reason == CHECKPOINT:
             return
-        self.log.tell(events.Connected(self.name, self.servers[server], self.identityOf(link)))
+        if reason == FAILBACK:
+            # It was left by our wish: that it is used again would be news.
+            self._digest.forget(*((_CONNECTED, each) for each in range(len(self.servers))))
+        told = self._digest.add((_CONNECTED, server), 1, self.clock())
+        if told:
+            self.log.tell(events.Connected(self.name, self.servers[server], self.identityOf(link)))
         if before is not None and before != server:
             self.counters.switches += 1
-            self.log.tell(events.Switched(self.name, self.servers[before], self.servers[server], reason))
+            if told:
+                self.log.tell(events.Switched(self.name, self.servers[before], self.servers[server], reason))
 
     def lost(self, server: int, link: Link) -> None:
         """
@@ -76,12 +84,12 @@ class Reporter(FailoverObserver):
         reason, text = link.ending.reason, link.ending.text
         self.counters.failures[reason] += 1
         self.failures[server] = (reason, text)
-        self._digest.forget(*((server, each) for each in self.counters.failures))
+        self._digest.forget(_ROUND, (_CONNECTED, server), *((server, each) for each in self.counters.failures))
         self.log.tell(events.ConnectionEnded(self.name, self.servers[server], reason, text, self.resent()))
 
     def roundFailed(self, server: int, wait: float) -> None:
         """
-        Tell it now and then, and the first one after a server stood.
+        Tell it now and then, and the first one after a server had proved well.
         """
         if self._digest.add(_ROUND, 1, self.clock()):
             self.log.tell(events.RoundFailed(self.name, self.servers[server], wait))
@@ -96,10 +104,13 @@ class Reporter(FailoverObserver):
         """
         Tell it.
         """
+        self._probeFailure = ""
         self.log.tell(events.ProbeSucceeded(self.name, self.servers[0], good, required))
 
     def probeFailed(self, reason: str, text: str) -> None:
         """
-        Tell it.
+        Tell it, unless the last one failed for the same reason.
         """
-        self.log.tell(events.ProbeFailed(self.name, self.servers[0], reason, text))
+        if reason != self._probeFailure:
+            self._probeFailure = reason
+            self.log.tell(events.ProbeFailed(self.name, self.servers[0], reason, text))

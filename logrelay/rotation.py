@@ -60,7 +60,7 @@ class Rotation:
     :ivar count: how many servers there are.
     :ivar failback: how to return to the primary; ``None`` for staying where one is.
     :ivar current: the server that is in use, or to be tried next.
-    :ivar rounds: how many rounds have failed since a server was connected.
+    :ivar rounds: how many rounds have failed since a server proved well.
     :ivar patience: how many times the configured stall time a server may keep its window closed.
     """
 
@@ -108,7 +108,6 @@ class Rotation:
         ``current`` is connected (verified, where TLS is used).
         """
         self._lostAt = None
-        self.rounds = 0
         if self.current == 0:
             self._goodProbes = 0
             if self._primarySince is None:
@@ -121,6 +120,7 @@ class Rotation:
         The connection to ``current`` has shown that it delivers.
         """
         self._failures = 0
+        self.rounds = 0
 
     def settled(self) -> None:
         """

@@ -60,6 +60,13 @@ class Delivery:
     furthest: int = 0
     rewound: int = 0
 
+    def takeRewound(self) -> int:
+        """
+        How many messages the end of the last connection left to be sent again.  They are told once.
+        """
+        rewound, self.rewound = self.rewound, 0
+        return rewound
+
     @property
     def retention(self) -> int:
         """

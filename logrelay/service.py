@@ -14,58 +14,33 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, FirstError, fail, gatherResults
 from twisted.internet.interfaces import IAddress, IConsumer
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import events
 from .batches import Origin
-from .config import Configuration, DestinationSettings, SourceSettings, TLSSettings
-from .counters import SourceCounters
+from .config import Configuration, DestinationSettings, SourceSettings
+from .consumer import RelayConsumer
 from .destination import Destination
 from .endpoints import endpointFor
-from .entrance import Entrance, RelayConsumer
+from .entrance import Entrance
 from .errors import ConfigurationError, LogRelayError, Problem, RelayStopped
-from .events import Digest, Event, EventLog
+from .eventlogger import logEvent
+from .events import EventLog
+from .feeds import Feeds
 from .inlet import Inlet
 from .link import Link
 from .resolver import PoolResolver
-from .routing import Route
 from .servers import Server
-from .snapshot import Snapshot, SourceSnapshot
+from .snapshot import Snapshot
 from .sources import ISource, sourceFor
 from .sources.interface import Reactor
-from .throttle import Throttle
 from .tls import ClientTLS, ServerTLS, peerOf
 
 _log = Logger(namespace="logrelay")
 
 #: The name under which messages appear that the program itself hands in.
 PROGRAM = "program"
-
-
-def logEvent(event: Event) -> None:
-    """
-    Write an event to Twisted's log, its fields beside its text.
-    """
-    fields = attrs.asdict(event, recurse=False)
-    _log.emit(LogLevel.levelWithName(event.level), "{event}", event=event, event_id=type(event).__name__, **fields)
-
-
-@attrs.define(eq=False)
-class Feed:
-    """
-    What one source feeds into: its route, and what makes it wait.
-
-    :ivar to: the names of its destinations.
-    :ivar saidToWait: whether the last that was told of it is that it waits.
-    """
-
-    name: str
-    to: tuple[str, ...]
-    route: Route
-    throttle: Throttle
-    counters: SourceCounters
-    saidToWait: bool = False
 
 
 class LogRelayService(Service):
@@ -76,8 +51,6 @@ class LogRelayService(Service):
     :ivar log: where its events are told; add observers to it.
     :ivar inlet: the way in for other threads; what ``RelayObserver`` and ``RelayHandler`` take.
     """
-
-    name = "logrelay"
 
     def __init__(self, reactor: Reactor, configuration: Configuration, hostname: str | None = None) -> None:
         """
@@ -90,21 +63,18 @@ class LogRelayService(Service):
         self._reactor = reactor
         self.configuration = configuration
         self._hostname = (hostname or socket.gethostname()).encode("ascii", "replace")
-        self.log = EventLog([logEvent])
-        self._feeds: dict[str, Feed] = {}
-        self._pauses = Digest()
+        self.log = EventLog([logEvent], lambda: _log.failure("an observer of the relay's events failed"))
+        self._feeds = Feeds(reactor.seconds, self.log)
         self._resolvers: list[PoolResolver] = []
         self._destinations = {each.name: self._newDestination(each) for each in configuration.destinations}
-        for destination in self._destinations.values():
-            self._watch(destination)
-        names = tuple(self._destinations)
-        self._program = self._feed(PROGRAM, names)
+        self._program = self._feeds.add(PROGRAM, tuple(self._destinations))
         self._origin = Origin(PROGRAM, self._hostname)
         self._entrances: dict[tuple[str, ...], Entrance] = {}
         # Those that the program still has; the others have nothing to stop.
         self._consumers: WeakSet[RelayConsumer] = WeakSet()
         self._stopped = False
-        self.inlet = Inlet(reactor, self._program.route, self._origin, self._program.counters)
+        program = self._program
+        self.inlet = Inlet(reactor, program.route, self._origin, program.counters, tell=self.log.tell)
         tls = None if configuration.sourceTLS is None else ServerTLS(configuration.sourceTLS, self._warn)
         self._sources = [(each, self._newSource(each, tls)) for each in configuration.sources]
         self._bound = False
@@ -118,85 +88,21 @@ class LogRelayService(Service):
         resolver = PoolResolver(self._reactor, settings.ipProtocol, settings.localip)
         self._resolvers.append(resolver)
         tls = None
-        if settings.transport == "tls":
-            tls = ClientTLS(settings.tls or TLSSettings(), lambda what: self._warn(what, settings.name))
+        if settings.tls is not None:
+            tls = ClientTLS(settings.tls, lambda what: self._warn(what, settings.name))
         endpoints = [endpointFor(self._reactor, server, settings, resolver, tls) for server in settings.servers]
-        return Destination(self._reactor, settings, endpoints, self.log, self._dropped, identityOf)
-
-    def _feed(self, name: str, to: tuple[str, ...]) -> Feed:
-        """
-        What a source of this name feeds into.
-        """
-        counters = SourceCounters()
-        route = Route([self._destinations[each] for each in to], counters, self._reactor.seconds)
-        self._feeds[name] = feed = Feed(name, to, route, Throttle(), counters)
-        for destination in filter(self._isFull, to):
-            feed.throttle.hold(destination)
-        return feed
-
-    def _isFull(self, name: str) -> bool:
-        """
-        Whether a destination makes its sources wait now.
-        """
-        destination = self._destinations[name]
-        return destination.settings.buffer.overflow == "block" and destination.store.full
+        destination = Destination(self._reactor, settings, endpoints, self.log, self._feeds.dropped, identityOf)
+        self._feeds.addDestination(destination)
+        return destination
 
     def _newSource(self, settings: SourceSettings, tls: ServerTLS | None) -> ISource:
         """
         One source, joined to its destinations.
         """
-        feed = self._feed(settings.name, settings.to or tuple(self._destinations))
-        return sourceFor(self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls)
-
-    def _watch(self, destination: Destination) -> None:
-        """
-        Make the sources of a destination that blocks wait while its store is too full.
-        """
-        name = destination.settings.name
-        if destination.settings.buffer.overflow == "block":
-            destination.store.onFull = lambda: self._hold(name)
-            destination.store.onRoom = lambda: self._release(name)
-
-    def _feeding(self, destination: str) -> Iterable[Feed]:
-        """
-        The feeds that lead to a destination.
-        """
-        return [feed for feed in self._feeds.values() if destination in feed.to]
-
-    def _hold(self, destination: str) -> None:
-        """
-        A destination is too full.  Sources that can't be made to wait, or bring nothing now, are not told of.
-        """
-        for feed in self._feeding(destination):
-            before = feed.throttle.waiting
-            feed.throttle.hold(destination)
-            if feed.throttle.waiting and not before:
-                self._paused(feed, destination)
-
-    def _paused(self, feed: Feed, destination: str) -> None:
-        """
-        Tell that a source waits, now and then: a server that is slower than a source makes it wait all the time.
-        """
-        times = self._pauses.add(feed.name, 1, self._reactor.seconds())
-        if times:
-            feed.saidToWait = True
-            self.log.tell(events.SourcePaused(feed.name, destination, times - 1))
-
-    def _release(self, destination: str) -> None:
-        """
-        A destination has room again.
-        """
-        for feed in self._feeding(destination):
-            feed.throttle.release(destination)
-            if feed.saidToWait and not feed.throttle.held:
-                feed.saidToWait = False
-                self.log.tell(events.SourceResumed(feed.name))
-
-    def _dropped(self, source: str, reason: str, count: int) -> None:
-        """
-        Count for the source what a destination gave up.
-        """
-        self._feeds[source].counters.dropped[reason] += count
+        feed = self._feeds.add(settings.name, settings.to or tuple(self._destinations))
+        return sourceFor(
+            self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls, self.log.tell
+        )
 
     def _warn(self, what: str, name: str = "sources") -> None:
         """
@@ -246,8 +152,8 @@ class LogRelayService(Service):
             destination.start()
         for settings, source in self._sources:
             source.start()
-            for address in source.listening:
-                self.log.tell(events.Listening(settings.name, addressText(address)))
+            for address in _addresses(source):
+                self.log.tell(events.Listening(settings.name, address))
 
     async def _stop(self) -> None:
         """
@@ -269,7 +175,8 @@ class LogRelayService(Service):
         """
         End gracefully.
 
-        :return: fires when everything has ended, ``stop-timeout`` and ``drain-timeout`` later at most.
+        :return: fires when everything has ended, a second (for the sources), ``stop-timeout`` and
+            ``drain-timeout`` later at most.
         """
         super().stopService()
         self._stopped = True
@@ -310,7 +217,7 @@ class LogRelayService(Service):
         The entrance to some destinations.
         """
         if to not in self._entrances:
-            feed = self._program if to == self._program.to else self._feed(f"{PROGRAM} to {', '.join(to)}", to)
+            feed = self._program if to == self._program.to else self._feeds.add(f"{PROGRAM} to {', '.join(to)}", to)
             origin = attrs.evolve(self._origin, source=feed.name)
             self._entrances[to] = Entrance(feed.route, feed.throttle, origin, feed.counters)
         return self._entrances[to]
@@ -342,16 +249,8 @@ class LogRelayService(Service):
         """
         The state now.
         """
-        listening = {settings.name: source.listening for settings, source in self._sources}
-        sources = tuple(
-            SourceSnapshot(
-                name=feed.name,
-                addresses=tuple(addressText(address) for address in listening.get(feed.name, ())),
-                heldBy=tuple(sorted(feed.throttle.held)) if feed.throttle.waiting else (),
-                counters=attrs.evolve(feed.counters, dropped=feed.counters.dropped.copy()),
-            )
-            for feed in self._feeds.values()
-        )
+        addresses = {settings.name: _addresses(source) for settings, source in self._sources}
+        sources = tuple(feed.snapshot(addresses.get(feed.name, ())) for feed in self._feeds.all)
         destinations = tuple(destination.snapshot() for destination in self._destinations.values())
         return Snapshot(self._reactor.seconds(), sources, destinations)
 
@@ -363,9 +262,16 @@ def _firstFailure(reason: Failure) -> Failure:
     return reason.value.subFailure if isinstance(reason.value, FirstError) else reason
 
 
-def addressText(address: IAddress) -> str:
+def _addresses(source: ISource) -> tuple[str, ...]:
     """
-    An address that a source listens on, for people.
+    Where a source listens, for people.
+    """
+    return tuple(map(_addressText, source.listening))
+
+
+def _addressText(address: IAddress) -> str:
+    """
+    One address.
     """
     if isinstance(address, IPv4Address | IPv6Address):
         return str(Server(address.host, address.port))

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from logrelay.batches import Framing
 from logrelay.config import (
     BufferSettings,
     Configuration,
     DestinationSettings,
     SourceSettings,
+    TLSSettings,
     smallestBuffer,
     warningsOf,
 )
@@ -28,6 +30,38 @@ def relay(listen: str | None, to: tuple[str, ...], **overflow: str) -> Configura
         for name, policy in overflow.items()
     )
     return Configuration((source,), tuple(destinations))
+
+
+class DestinationSettingsTests(SynchronousTestCase):
+    """
+    A destination that a program describes.
+    """
+
+    def test_driverDecides(self) -> None:
+        """
+        Format and framing are the driver's where nothing else is said.
+        """
+        servers = (Server("logs", 601),)
+        for driver, form, framing in (
+            ("syslog", "rfc5424", Framing.OCTET_COUNTING),
+            ("network", "rfc3164", Framing.LF),
+        ):
+            settings = DestinationSettings("central", servers, driver=driver)
+            self.assertEqual((settings.format, settings.framing), (form, framing))
+        settings = DestinationSettings("central", servers, driver="network", format="as-is")
+        self.assertEqual((settings.format, settings.framing), ("as-is", Framing.LF))
+
+    def test_tlsOrNot(self) -> None:
+        """
+        TLS has settings, and plain TCP has none: there is no way to ask for TLS and get none.
+        """
+        servers = (Server("logs", 601),)
+        self.assertEqual(DestinationSettings("central", servers, transport="tls").tls, TLSSettings())
+        self.assertIsNone(DestinationSettings("central", servers).tls)
+        with self.assertRaises(ValueError):
+            DestinationSettings("central", servers, transport="tls", tls=None)
+        with self.assertRaises(ValueError):
+            DestinationSettings("central", servers, tls=TLSSettings())
 
 
 class SmallestBufferTests(SynchronousTestCase):

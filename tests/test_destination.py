@@ -157,6 +157,7 @@ class TellingTests(DestinationCase):
         self.one.accept()
         self.spend(1.1)
         self.assertEqual(self.take()[-1], self.connected(0))
+        self.spend(11)
         self.one.refuse()
         self.one.reset()
         self.spend(1.1)

@@ -22,7 +22,12 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "central: a:601 not usable (refused): connection refused",
     ),
     (
-        events.AttemptFailed("central", "a:601", "refused", "connection refused", 7),
+        events.AttemptFailed("central", "a:601", "eof", "closed", 3),
+        "warn",
+        "central: a:601 not usable (eof): closed; 3 messages will be sent again",
+    ),
+    (
+        events.AttemptFailed("central", "a:601", "refused", "connection refused", 0, 7),
         "warn",
         "central: a:601 not usable (refused): connection refused [7 times more since last told]",
     ),
@@ -70,6 +75,12 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "error",
         "central: 3 messages were not delivered, and 2 were sent but not confirmed",
     ),
+    (
+        events.SourceTrouble("udp:514", "overlong", "a datagram was cut", 7),
+        "warn",
+        "source udp:514: a datagram was cut [overlong: 7 since last told]",
+    ),
+    (events.SourceEnded("stdin"), "info", "source stdin has ended and is not read any more"),
     (events.Stopped("central"), "info", "central: stopped"),
 )
 
@@ -148,12 +159,13 @@ class DigestTests(SynchronousTestCase):
 
     def test_rest(self) -> None:
         """
-        At the end what was not told can still be.
+        What was not told can be, and then not again for a minute.
         """
         digest = Digest()
         for _ in range(3):
             digest.add("key", 5, 0)
-        self.assertEqual((digest.rest(), digest.rest()), ({"key": 10}, {}))
+        self.assertEqual((digest.rest(50), digest.rest(51)), ({"key": 10}, {}))
+        self.assertEqual([digest.add("key", 1, now) for now in (52, 50 + QUIET)], [0, 2])
 
 
 class EventLogTests(SynchronousTestCase):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from threading import Thread
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -53,7 +54,7 @@ class InletTests(SynchronousTestCase):
         self.counters = SourceCounters()
         self.origin = Origin("program", b"me")
 
-    def inlet(self, **limits: int) -> Inlet:
+    def inlet(self, **limits: Any) -> Inlet:
         """
         An inlet, small where it is said.
         """
@@ -129,18 +130,24 @@ class InletTests(SynchronousTestCase):
         inlet.put(b"x")
         self.reactor.turn()
         self.assertEqual(len(lines), 2)
-        self.assertIn("[inlet-full, 5 times", lines[1])
+        self.assertIn("[inlet-full: 4 since", lines[1])
+        inlet.stop()
+        self.assertIn("[inlet-full: 1 since", lines[2])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_longMessage(self) -> None:
         """
-        A message that is longer than messages may be keeps its head, and is counted.
+        A message that is longer than messages may be keeps its head, is counted, and is said.
         """
+        lines = logged(self)
         inlet = self.inlet(maxMessageSize=4)
         inlet.put(b"12345")
         inlet.put(b"1234")
         self.reactor.turn()
         self.assertEqual(self.route.messages, [b"1234", b"1234"])
         self.assertEqual(self.counters.overlong, 1)
+        self.assertEqual(len(lines), 1)
+        self.assertIn("a message was longer than max-message-size; its head is kept [overlong: 1 ", lines[0])
 
     def test_manyBytesManyBatches(self) -> None:
         """

@@ -25,8 +25,9 @@ LAYERS = (
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    client complaints connector destination endpoints entrance inlet link probe reasons resolver sender tcpinfo throttle
-    tls tlsconnection tlsfiles tlspeer
+    client complaints connector consumer destination endpoints entrance eventlogger failback failover feeds inlet link
+    probe reasons reporter resolver sender tcpinfo throttle
+    tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.datagram sources.factory sources.flow sources.handler
     sources.interface sources.observer sources.program sources.sockets sources.stdin sources.stream sources.systemd
     """,

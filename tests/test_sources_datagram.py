@@ -162,8 +162,9 @@ class UDPTests(DatagramCase):
     def test_overlong(self) -> None:
         """
         Of a datagram that is longer than messages may be the head is taken, and it is counted; one that is so only by
-        the LF behind its message is not.
+        the LF behind its message is not.  It is said once.
         """
+        lines = logged(self)
         sender = self.sender(self.source(listening(UDP, maxMessageSize=480)))
         sender.send(b"a" * 480)
         sender.send(b"b" * 480 + b"\n")
@@ -172,6 +173,8 @@ class UDPTests(DatagramCase):
         self.turn()
         self.assertEqual(self.route.messages, [b"a" * 480, b"b" * 480, b"c" * 480, b"d" * 480])
         self.assertEqual((self.counters.received, self.counters.overlong), (4, 2))
+        self.assertEqual(len(lines), 1)
+        self.assertIn("a datagram was longer than max-message-size; its head is kept [overlong: ", lines[0])
         self.assertEqual(self.counters.receivedBytes, 480 + 481 + 481 + 581)
 
     def test_othersHaveTheirTurn(self) -> None:

@@ -117,6 +117,22 @@ class StdinTests(StdinCase):
         self.assertEqual(len(lines), 2)
         self.flushLoggedErrors()
 
+    def test_cutMessages(self) -> None:
+        """
+        A line whose head alone is kept is said, and so is a frame that the end cuts off.
+        """
+        lines = logged(self)
+        for framing, data, said in (
+            (Framing.LF, b"x" * 500 + b"\n", "a line of standard input was longer than max-message-size"),
+            (Framing.OCTET_COUNTING, b"3 on", "standard input ended within a frame"),
+        ):
+            lines.clear()
+            source = self.source(SourceSettings("stdin", type="stdin", framing=framing, maxMessageSize=480))
+            os.write(self.writing, data)
+            self.turn()
+            self.successResultOf(source.stop())
+            self.assertIn(said, lines[0])
+
     def test_end(self) -> None:
         """
         At the end of input a last line without LF is a message, and the source is done.

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 from errno import ECONNABORTED, EMFILE
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -198,6 +199,37 @@ class ConnectionTests(StreamCase):
         self.assertEqual(self.route.held, 0)
         self.assertEqual(len(lines), 1)
         self.assertIn("closed the connection of 192.0.2.7", lines[0])
+
+    def test_cutMessages(self) -> None:
+        """
+        Lines whose head alone is kept, and frames that a connection's end cuts off, are said, once a minute each.
+        """
+        lines = logged(self)
+        source = self.source(maxMessageSize=480)
+        for data in (b"x" * 500 + b"\n", b"x" * 500, b"5 abc", b"5 abc"):
+            protocol, _ = self.connect(source)
+            protocol.dataReceived(data)
+            protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.counters.overlong, self.counters.incomplete), (2, 2))
+        overlong, incomplete = lines
+        self.assertIn("a line of 192.0.2.7 was longer than max-message-size; its head is kept", overlong)
+        self.assertIn("192.0.2.7 ended within a frame, which is dropped", incomplete)
+
+    def test_servedInTurn(self) -> None:
+        """
+        After a pause those are read first that have waited longest.
+        """
+        source = self.source()
+        connections = [self.connect(source) for _ in range(3)]
+        connections[0][0].dataReceived(b"one\n")
+        order: list[int] = []
+        self.throttle.hold("store")
+        for place, (_, transport) in enumerate(connections):
+            transport.resumeProducing = partial(order.append, place)  # type: ignore[method-assign]
+        self.throttle.release("store")
+        self.assertEqual(order, [1, 2, 0])
+        for protocol, _ in connections:
+            protocol.connectionLost(Failure(ConnectionDone()))
 
     def test_held(self) -> None:
         """
@@ -578,6 +610,14 @@ class TLSTests(StreamCase):
         client.send(b"one\n")
         self.assertEqual(self.route.messages, [b"one"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+        client.protocol.connectionLost(Failure(ConnectionDone()))
+
+    def test_readsRecords(self) -> None:
+        """
+        A connection is read in small pieces, so that OpenSSL keeps no large buffer for it.
+        """
+        client, transport = self.client(self.source())
+        self.assertEqual(transport.bufferSize, 16 * 1024)  # type: ignore[attr-defined]
         client.protocol.connectionLost(Failure(ConnectionDone()))
 
     def test_slowHandshake(self) -> None:

@@ -5,6 +5,7 @@ Back-pressure on the producers of one source.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
@@ -104,6 +105,22 @@ class ThrottleTests(SynchronousTestCase):
         self.throttle.remove(self.producers[1])
         self.throttle.release("a")
         self.assertEqual(self.told(), [[], ["pause"], ["pause", "resume"]])
+
+    def test_servedGoToTheBack(self) -> None:
+        """
+        Those that have delivered are resumed after those that have not; being paused or unknown when it is noted
+        changes nothing.
+        """
+        order: list[Producer] = []
+        for producer in self.producers:
+            producer.onResume = partial(order.append, producer)
+        one, two, three = self.producers
+        self.throttle.served(one)
+        self.throttle.hold("a")
+        self.throttle.served(two)
+        self.throttle.served(Producer())
+        self.throttle.release("a")
+        self.assertEqual(order, [two, three, one])
 
     def test_goneWhileOthersAreTold(self) -> None:
         """

@@ -20,6 +20,8 @@ from ..complaints import Complaints
 from ..config import SourceSettings
 from ..counters import SourceCounters
 from ..encoding import TRAILING
+from ..eventlogger import logEvent
+from ..events import Observer
 from ..framing import batchesOf
 from ..routing import IRoute
 from .interface import ISource, Reactor
@@ -127,6 +129,7 @@ class DatagramSource:
         counters: SourceCounters,
         hostname: bytes,
         open: Callable[[SourceSettings], BoundSocket],
+        tell: Observer = logEvent,
     ) -> None:
         self.settings = settings
         self._reactor = reactor
@@ -134,7 +137,7 @@ class DatagramSource:
         self._counters = counters
         self._hostname = hostname
         self._open = open
-        self._complaints = Complaints(reactor, settings.name)
+        self._complaints = Complaints(reactor, settings.name, tell)
         self._reader: DatagramReader | None = None
         self._dropsSeen = 0
         self._dropsDue: IDelayedCall | None = None
@@ -218,6 +221,7 @@ class DatagramSource:
                 reader.bound.close()
             except OSError as error:
                 self._complaints.say("socket", f"{reader.bound.path} could not be removed: {error.strerror}")
+            self._complaints.flush()
         return succeed(None)
 
 

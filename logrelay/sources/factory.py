@@ -11,6 +11,8 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from ..config import SourceSettings
 from ..counters import SourceCounters
+from ..eventlogger import logEvent
+from ..events import Observer
 from ..routing import IRoute
 from ..throttle import Throttle
 from .datagram import DatagramSource
@@ -29,6 +31,7 @@ def sourceFor(
     counters: SourceCounters,
     hostname: bytes,
     tls: IOpenSSLServerConnectionCreator | None = None,
+    tell: Observer = logEvent,
 ) -> ISource:
     """
     Build the source that the settings describe.  Nothing is opened yet.
@@ -38,20 +41,20 @@ def sourceFor(
     :param counters: what it counts in.
     :param hostname: our own name, for messages of this host that bear none.
     :param tls: for ``tls:`` sources: what they present and ask for.
+    :param tell: told what goes wrong at the source.
     """
     listen = settings.listen
     if listen is None:
-        return StdinSource(reactor, settings, route, throttle, counters, hostname)
+        return StdinSource(reactor, settings, route, throttle, counters, hostname, tell=tell)
     if listen.kind in ("udp", "unix-dgram"):
-        return DatagramSource(reactor, settings, route, counters, hostname, openSocket)
+        return DatagramSource(reactor, settings, route, counters, hostname, openSocket, tell)
     if listen.kind != "systemd":
-        return StreamSource(
-            reactor, settings, route, throttle, counters, hostname, openSocket, tls if listen.kind == "tls" else None
-        )
+        mine = tls if listen.kind == "tls" else None
+        return StreamSource(reactor, settings, route, throttle, counters, hostname, openSocket, mine, tell)
 
     def build(bound: BoundSocket) -> ISource:
         if bound.socket.type == socket.SOCK_DGRAM:
-            return DatagramSource(reactor, settings, route, counters, hostname, lambda _: bound)
-        return StreamSource(reactor, settings, route, throttle, counters, hostname, lambda _: bound)
+            return DatagramSource(reactor, settings, route, counters, hostname, lambda _: bound, tell)
+        return StreamSource(reactor, settings, route, throttle, counters, hostname, lambda _: bound, tell=tell)
 
     return SystemdSource(settings, lambda _: passedSocket(settings, passedDescriptors(reactor), os.environ), build)

@@ -4,14 +4,15 @@ Standard input as a source.
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Callable
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -19,6 +20,8 @@ from ..batches import Framing, Origin
 from ..complaints import Complaints
 from ..config import SourceSettings
 from ..counters import SourceCounters
+from ..eventlogger import logEvent
+from ..events import Observer, SourceEnded
 from ..framing import decoderFor
 from ..routing import IRoute
 from ..throttle import Throttle
@@ -87,7 +90,6 @@ class StdinSource:
     """
 
     listening: tuple[IAddress, ...] = ()
-    _log = Logger(namespace="logrelay.sources")
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class StdinSource:
         counters: SourceCounters,
         hostname: bytes,
         descriptor: int = 0,
+        tell: Observer = logEvent,
     ) -> None:
         self.settings = settings
         self._reactor = reactor
@@ -107,7 +110,9 @@ class StdinSource:
         framing = settings.framing or Framing.LF
         decoder = decoderFor(framing, Origin(settings.name, hostname), settings.maxMessageSize, counters)
         self._flow = Flow(decoder, route)
-        self._cuts = Cuts(counters, Complaints(reactor, settings.name))
+        self._complaints = Complaints(reactor, settings.name, tell)
+        self._cuts = Cuts(counters, self._complaints)
+        self._tell = tell
         self._input: Input | None = None
 
     def bind(self) -> None:
@@ -117,6 +122,9 @@ class StdinSource:
         :raises CannotListen: if it is closed.
         """
         try:
+            if self._descriptor == 0 and sys.__stdin__ is None:
+                # It was closed when Python began.  By now the number may be that of another file.
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             os.fstat(self._descriptor)
         except OSError as error:
             raise unavailable(self.settings, error) from error
@@ -136,7 +144,7 @@ class StdinSource:
         error = self._flow.take(data)
         self._cuts.look("standard input")
         if error is not None:
-            self._log.error("source {source}: {error}", source=self.settings.name, error=error)
+            self._complaints.say("framing", str(error))
             self._end()
 
     def _end(self) -> None:
@@ -149,7 +157,8 @@ class StdinSource:
             reading.stopReading()
             self._flow.end()
             self._cuts.look("standard input")
-            self._log.info("source {source}: standard input is not read any more", source=self.settings.name)
+            self._complaints.flush()
+            self._tell(SourceEnded(self.settings.name))
 
     def stop(self) -> Deferred[None]:
         """

@@ -20,6 +20,8 @@ from ..batches import Origin
 from ..complaints import Complaints
 from ..config import SourceSettings
 from ..counters import SourceCounters
+from ..eventlogger import logEvent
+from ..events import Observer
 from ..routing import IRoute
 from ..throttle import Throttle
 from .acceptor import Acceptor
@@ -66,11 +68,12 @@ class StreamSource:
         hostname: bytes,
         open: Callable[[SourceSettings], BoundSocket],
         tls: IOpenSSLServerConnectionCreator | None = None,
+        tell: Observer = logEvent,
     ) -> None:
         self.settings = settings
         self._reactor = reactor
         self._open = open
-        self._complaints = Complaints(reactor, settings.name)
+        self._complaints = Complaints(reactor, settings.name, tell)
         self._intake = Intake(reactor, settings, route, throttle, counters, self._complaints, self._connectionEnded)
         self._factory = _connectionFactory(self._intake, hostname, tls)
         self._acceptor: Acceptor | None = None
@@ -127,6 +130,7 @@ class StreamSource:
         except OSError as error:
             self._complaints.say("socket", f"{acceptor.bound.path} could not be removed: {error.strerror}")
         ended: Deferred[None] = Deferred()
+        ended.addCallback(lambda _: self._complaints.flush())
         self._farewell = _Farewell(ended, self._reactor.callLater(FAREWELL, self._cutAll))
         for connection in tuple(self._intake.connections):
             connection.bidFarewell()

@@ -1,0 +1,139 @@
+"""
+Feeds: where each source's messages go, and which sources wait for which destinations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from . import events
+from .counters import SourceCounters
+from .destination import Destination
+from .events import Digest, EventLog
+from .routing import Route
+from .snapshot import SourceSnapshot
+from .throttle import Throttle
+
+
+@attrs.define(eq=False)
+class Feed:
+    """
+    What one source feeds into: its route, and what makes it wait.
+
+    :ivar to: the names of its destinations.
+    :ivar saidToWait: whether the last that was told of it is that it waits.
+    """
+
+    name: str
+    to: tuple[str, ...]
+    route: Route
+    throttle: Throttle
+    counters: SourceCounters
+    saidToWait: bool = False
+
+    def snapshot(self, addresses: tuple[str, ...] = ()) -> SourceSnapshot:
+        """
+        The state now.  A source that can't be made to wait, or brings nothing, is held by nobody.
+
+        :param addresses: where it listens.
+        """
+        heldBy = tuple(sorted(self.throttle.held)) if self.throttle.waiting else ()
+        counters = attrs.evolve(self.counters, dropped=self.counters.dropped.copy())
+        return SourceSnapshot(self.name, addresses, heldBy, counters)
+
+
+class Feeds:
+    """
+    All feeds of a relay.  A destination that blocks makes those wait that lead to it, while its store is too full.
+    """
+
+    def __init__(self, clock: Callable[[], float], log: EventLog) -> None:
+        """
+        :param clock: tells the time, in seconds since the epoch.
+        """
+        self._clock = clock
+        self._log = log
+        self._destinations: dict[str, Destination] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._pauses = Digest()
+
+    def addDestination(self, destination: Destination) -> None:
+        """
+        A destination that feeds may lead to.
+        """
+        name = destination.settings.name
+        self._destinations[name] = destination
+        if destination.settings.buffer.overflow == "block":
+            destination.store.onFull = lambda: self._hold(name)
+            destination.store.onRoom = lambda: self._release(name)
+
+    def add(self, name: str, to: tuple[str, ...]) -> Feed:
+        """
+        A new feed.
+
+        :param name: of the source; no other may have it.
+        :param to: names of destinations that were added.
+        """
+        counters = SourceCounters()
+        route = Route([self._destinations[each] for each in to], counters, self._clock)
+        self._feeds[name] = feed = Feed(name, to, route, Throttle(), counters)
+        for destination in filter(self._isFull, to):
+            feed.throttle.hold(destination)
+        return feed
+
+    @property
+    def all(self) -> tuple[Feed, ...]:
+        """
+        All of them, in the order in which they were added.
+        """
+        return tuple(self._feeds.values())
+
+    def dropped(self, source: str, reason: str, count: int) -> None:
+        """
+        Count for a source what a destination gave up.
+        """
+        self._feeds[source].counters.dropped[reason] += count
+
+    def _isFull(self, name: str) -> bool:
+        """
+        Whether a destination makes its sources wait now.
+        """
+        destination = self._destinations[name]
+        return destination.settings.buffer.overflow == "block" and destination.store.full
+
+    def _leadingTo(self, destination: str) -> list[Feed]:
+        """
+        The feeds that lead to a destination.
+        """
+        return [feed for feed in self.all if destination in feed.to]
+
+    def _hold(self, destination: str) -> None:
+        """
+        A destination is too full.
+        """
+        for feed in self._leadingTo(destination):
+            before = feed.throttle.waiting
+            feed.throttle.hold(destination)
+            if feed.throttle.waiting and not before:
+                self._paused(feed, destination)
+
+    def _paused(self, feed: Feed, destination: str) -> None:
+        """
+        Tell that a source waits, now and then: a server that is slower than a source makes it wait all the time.
+        """
+        times = self._pauses.add(feed.name, 1, self._clock())
+        if times:
+            feed.saidToWait = True
+            self._log.tell(events.SourcePaused(feed.name, destination, times - 1))
+
+    def _release(self, destination: str) -> None:
+        """
+        A destination has room again.
+        """
+        for feed in self._leadingTo(destination):
+            feed.throttle.release(destination)
+            if feed.saidToWait and not feed.throttle.held:
+                feed.saidToWait = False
+                self._log.tell(events.SourceResumed(feed.name))

@@ -1,0 +1,166 @@
+"""
+Which sources wait for which destinations.
+"""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from logrelay import events
+from logrelay.batches import Batch, Framing, Origin
+from logrelay.config import BufferSettings, DestinationSettings
+from logrelay.destination import Destination
+from logrelay.events import QUIET, Event, EventLog
+from logrelay.feeds import Feed, Feeds
+from logrelay.servers import Server
+from logrelay.testing import FakeServer
+
+#: A batch that leaves no room in a store of the size below.
+LARGE = Batch(b"x" * 60_000 + b"\n", 1, Framing.LF, Origin("tcp", b"host"))
+SIZE = 64_000
+
+
+@implementer(IPushProducer)
+@attrs.define(eq=False)
+class Waiting:
+    """
+    A producer that is paused or not.
+    """
+
+    paused: bool = False
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+
+    def stopProducing(self) -> None:
+        pass
+
+
+class FeedsTests(SynchronousTestCase):
+    """
+    Feeds of three destinations, the last of which drops what it has no room for.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.told: list[Event] = []
+        log = EventLog([self.told.append])
+        self.feeds = Feeds(self.clock.seconds, log)
+        self.destinations = {}
+        for name, overflow in (("one", "block"), ("two", "block"), ("drops", "drop-newest")):
+            settings = DestinationSettings(
+                name, (Server(name, 601),), buffer=BufferSettings(SIZE, overflow), framing=Framing.LF
+            )
+            endpoint = FakeServer(self.clock).endpoint
+            self.destinations[name] = Destination(self.clock, settings, [endpoint], EventLog(), self.feeds.dropped)
+            self.feeds.addDestination(self.destinations[name])
+
+    def feed(self, name: str, *to: str) -> tuple[Feed, Waiting]:
+        """
+        A feed, and a producer that it holds.
+        """
+        feed, producer = self.feeds.add(name, to), Waiting()
+        feed.throttle.add(producer)
+        return feed, producer
+
+    def fill(self, name: str) -> None:
+        """
+        Fill a destination's store.
+        """
+        self.destinations[name].append(LARGE)
+
+    def drain(self, name: str) -> None:
+        """
+        Have it settled.
+        """
+        store = self.destinations[name].store
+        while store.next():
+            pass
+        store.settle(store.end)
+
+    def test_held(self) -> None:
+        """
+        A full destination that blocks holds the feeds that lead to it, and no others; one that drops holds none.
+        """
+        [(both, waits), (one, waitsToo), (other, does)] = (
+            self.feed("both", "one", "two"),
+            self.feed("one", "one", "drops"),
+            self.feed("other", "drops"),
+        )
+        self.fill("drops")
+        self.assertEqual([waits.paused, waitsToo.paused, does.paused], [False, False, False])
+        self.fill("one")
+        self.assertEqual([waits.paused, waitsToo.paused, does.paused], [True, True, False])
+        held = [feed.snapshot().heldBy for feed in (both, one, other)]
+        self.assertEqual(held, [("one",), ("one",), ()])
+        self.fill("two")
+        self.drain("one")
+        self.assertEqual([waits.paused, waitsToo.paused], [True, False])
+        self.drain("two")
+        self.assertEqual([waits.paused, both.snapshot().heldBy], [False, ()])
+
+    def test_told(self) -> None:
+        """
+        It is told when a source begins to wait, and when it does so no more; of those that bring nothing, nothing.
+        """
+        self.feed("tcp", "one", "two")
+        self.feeds.add("idle", ("one",))
+        self.fill("one")
+        self.fill("two")
+        self.assertEqual(self.told, [events.SourcePaused("tcp", "one")])
+        self.drain("one")
+        self.assertEqual(len(self.told), 1)
+        self.drain("two")
+        self.assertEqual(self.told[1:], [events.SourceResumed("tcp")])
+
+    def test_againAndAgain(self) -> None:
+        """
+        What happens again and again is told once a minute, with how often it was repeated.
+        """
+        self.feed("tcp", "one")
+        for _ in range(5):
+            self.fill("one")
+            self.drain("one")
+        self.assertEqual(self.told, [events.SourcePaused("tcp", "one"), events.SourceResumed("tcp")])
+        self.clock.advance(QUIET)
+        self.fill("one")
+        self.assertEqual(self.told[2:], [events.SourcePaused("tcp", "one", 4)])
+        self.drain("one")
+        self.assertEqual(self.told[3:], [events.SourceResumed("tcp")])
+
+    def test_newFeed(self) -> None:
+        """
+        A feed that leads to a destination that is full already is held from the beginning.
+        """
+        self.fill("one")
+        self.fill("drops")
+        self.assertEqual([self.feed(name, name)[1].paused for name in ("one", "two", "drops")], [True, False, False])
+
+    def test_dropped(self) -> None:
+        """
+        What a destination gives up is counted for the source that it came from.
+        """
+        feed, _ = self.feed("tcp", "drops")
+        other, _ = self.feed("other", "drops")
+        self.fill("drops")
+        self.fill("drops")
+        self.assertEqual((feed.counters.dropped, other.counters.dropped), ({"overflow": 1}, {}))
+
+    def test_snapshot(self) -> None:
+        """
+        A snapshot does not change with the feed.
+        """
+        feed, _ = self.feed("tcp", "drops")
+        before = feed.snapshot(("127.0.0.1:5140",))
+        feed.counters.received += 1
+        feed.counters.dropped["overflow"] += 1
+        self.assertEqual((before.name, before.addresses), ("tcp", ("127.0.0.1:5140",)))
+        self.assertEqual((before.counters.received, before.counters.dropped), (0, {}))
+        self.assertEqual(feed.snapshot().counters.received, 1)
