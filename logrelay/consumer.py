@@ -87,6 +87,7 @@ class RelayConsumer:
         if self._stopped:
             producer.stopProducing()
             return
+        self._beginStream()
         pushing = cast(IPushProducer, producer) if streaming else _Pulled(self._clock, cast(IPullProducer, producer))
         self._producer = pushing
         self._throttle.add(pushing)
@@ -98,6 +99,12 @@ class RelayConsumer:
         The stream has ended: a last line without newline is a message too.
         """
         self._forget()
+        self._beginStream()
+
+    def _beginStream(self) -> None:
+        """
+        Whatever is written from now on has nothing to do with what was written before.
+        """
         flow, self._flow = self._flow, self._newFlow()
         flow.end()
 

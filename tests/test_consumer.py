@@ -195,11 +195,16 @@ class ConsumerTests(ProgramCase):
 
     def test_badFramesOfAPullProducer(self) -> None:
         """
-        A pull producer whose frames make no sense is told so, and asked no more.
+        A pull producer whose frames make no sense is told so, and asked no more; the next one is.
         """
         sent = FileSender().beginFileTransfer(BytesIO(b"3 onetwo" + b"x" * 200_000), self.consumer)
         self.advance()
         self.failureResultOf(sent)
+        self.idle()
+        again = FileSender().beginFileTransfer(BytesIO(b"two"), self.consumer)
+        self.advance()
+        self.successResultOf(again)
+        self.assertEqual(self.route.messages, [b"one", b"two"])
         self.idle()
 
     def test_badFramesWithoutProducer(self) -> None:

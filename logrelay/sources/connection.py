@@ -21,6 +21,8 @@ from ..counters import SourceCounters
 from ..framing import decoderFor
 from ..routing import IRoute
 from ..throttle import Throttle
+from ..tls import tlsReason
+from ..tlsconnection import reasonIn
 from .flow import Cuts, Flow
 from .interface import Reactor
 
@@ -164,7 +166,8 @@ class TLSConnection(Connection):
         if self._deadline.active():
             self._deadline.cancel()
             if not isinstance(reason.value, ConnectionDone | ConnectionLost):
-                self._refuse("tls-handshake", f"TLS handshake of {self._peer} failed: {reason.getErrorMessage()}")
+                why = reason.getErrorMessage() if tlsReason(reason) is None else reasonIn(reason.value)
+                self._refuse("tls-handshake", f"TLS handshake of {self._peer} failed: {why}")
         super().connectionLost(reason)
 
     def bidFarewell(self) -> None:
