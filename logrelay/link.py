@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from .reasons import reasonOf, textOf
-from .tcpinfo import BlindView, IConnectionView, lowerTransport, setKeepaliveTimes, viewOf
+from .tcpinfo import BlindView, IConnectionView, keepAlive, lowerTransport, viewOf
 
 #: A connection is proved when it has been up for so many seconds without a closed window.
 PROVED_AFTER = 10.0
@@ -141,8 +141,7 @@ class Link(Protocol):
             return
         lower.setTcpNoDelay(True)
         if self._keepalive is not None:
-            lower.setTcpKeepAlive(True)
-            setKeepaliveTimes(lower, self._keepalive)
+            keepAlive(lower.socket, self._keepalive)
 
     def dataReceived(self, data: bytes) -> None:
         """

@@ -65,16 +65,16 @@ class _PlainOffsets(TypingProtocol):
         ...
 
 
-def setKeepaliveTimes(connection: Connection, times: tuple[int, int, int]) -> None:
+def keepAlive(connection: socket.socket, times: tuple[int, int, int]) -> None:
     """
-    Have the kernel probe an idle connection: after so many seconds, at such intervals, giving up after so many probes.
-
-    Keepalive itself has to be switched on.  Systems that cannot set one of the times keep their own.
+    Have the kernel ask an idle peer whether it is still there: after so many seconds, at such intervals, giving up
+    after so many questions.  Systems that cannot set one of the times keep their own.
     """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), times, strict=True):
         option = getattr(socket, name, None)
         if option is not None:
-            connection.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class IConnectionView(Interface):

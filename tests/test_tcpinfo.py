@@ -32,8 +32,8 @@ from logrelay.tcpinfo import (
     BlindView,
     IConnectionView,
     SocketView,
+    keepAlive,
     lowerTransport,
-    setKeepaliveTimes,
     viewOf,
 )
 
@@ -309,12 +309,12 @@ class SampleTests(SocketCase):
         client, _ = await self.connect()
         lower = lowerTransport(client.transport)
         assert lower is not None
-        setKeepaliveTimes(lower, (7, 3, 4))
+        keepAlive(lower.socket, (7, 3, 4))
         options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
         times = [lower.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in options]
         self.assertEqual(times, [7, 3, 4])
         self.patch(socket, "TCP_KEEPIDLE", None)
-        setKeepaliveTimes(lower, (9, 9, 9))
+        keepAlive(lower.socket, (9, 9, 9))
         self.assertEqual(lower.socket.getsockopt(socket.IPPROTO_TCP, 4), 7)
 
 

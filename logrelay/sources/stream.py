@@ -4,16 +4,13 @@ Syslog over streams: TCP, TLS and UNIX sockets.
 
 from __future__ import annotations
 
-import inspect
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IOpenSSLServerConnectionCreator, IProtocolFactory
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from ..batches import Origin
@@ -23,7 +20,9 @@ from ..counters import SourceCounters
 from ..eventlogger import logEvent
 from ..events import Observer
 from ..routing import IRoute
+from ..tcpinfo import keepAlive
 from ..throttle import Throttle
+from ..tls import tlsFactory
 from .acceptor import Acceptor
 from .connection import Connection, Intake, TLSConnection
 from .interface import ISource, Reactor
@@ -34,10 +33,7 @@ FAREWELL = 1.0
 
 #: When an idle connection is asked whether its peer is still there, how often, and when it is given up: a dead one
 #: leaves within two minutes.  Seconds, seconds, probes.
-KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6))
-
-#: Old releases of Twisted take no clock here, and have no use for one.
-_TAKES_CLOCK = "clock" in inspect.signature(TLSMemoryBIOFactory).parameters
+KEEPALIVE = (60, 10, 6)
 
 
 @attrs.frozen
@@ -115,7 +111,7 @@ class StreamSource:
         if connection.family != socket.AF_UNIX:
             # Raises for one that was reset meanwhile, of which Twisted would leave its duplicate to be collected.
             connection.getpeername()
-            _keepAlive(connection)
+            keepAlive(connection, KEEPALIVE)
         self._reactor.adoptStreamConnection(connection.fileno(), connection.family, self._factory)
 
     def stop(self) -> Deferred[None]:
@@ -186,15 +182,4 @@ def _connectionFactory(
     """
     if tls is None:
         return _Connections(intake, hostname, Connection)
-    clock: dict[str, Any] = {"clock": intake.reactor} if _TAKES_CLOCK else {}
-    return TLSMemoryBIOFactory(tls, False, _Connections(intake, hostname, TLSConnection), **clock)
-
-
-def _keepAlive(connection: socket.socket) -> None:
-    """
-    Let the kernel find out when an idle peer is gone.
-    """
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE:
-        if hasattr(socket, option):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return tlsFactory(tls, False, _Connections(intake, hostname, TLSConnection), intake.reactor)
