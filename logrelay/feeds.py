@@ -58,6 +58,7 @@ class Feeds:
         self._destinations: dict[str, Destination] = {}
         self._feeds: dict[str, Feed] = {}
         self._pauses = Digest()
+        self._turn = 0
 
     def addDestination(self, destination: Destination) -> None:
         """
@@ -130,9 +131,15 @@ class Feeds:
 
     def _release(self, destination: str) -> None:
         """
-        A destination has room again.
+        A destination has room again.  Each time another source comes first: the room may not be enough for all, and the
+        first one may fill it before the next is told.
         """
-        for feed in self._leadingTo(destination):
+        feeds = self._leadingTo(destination)
+        self._turn += 1
+        first = self._turn % max(1, len(feeds))
+        for feed in feeds[first:] + feeds[:first]:
+            if self._isFull(destination):
+                return
             feed.throttle.release(destination)
             if feed.saidToWait and not feed.throttle.held:
                 feed.saidToWait = False

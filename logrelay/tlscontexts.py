@@ -105,6 +105,8 @@ def _newContext(method: int, minVersion: str, identity: Identity | None, roots: 
     """
     context = SSL.Context(method)
     context.set_min_proto_version(_VERSIONS[minVersion])
+    # An idle connection keeps no buffers, which is 20 KiB less for each client.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     store = _storeOf(context)

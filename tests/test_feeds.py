@@ -164,3 +164,28 @@ class FeedsTests(SynchronousTestCase):
         self.assertEqual((before.name, before.addresses), ("tcp", ("127.0.0.1:5140",)))
         self.assertEqual((before.counters.received, before.counters.dropped), (0, {}))
         self.assertEqual(feed.snapshot().counters.received, 1)
+
+    def test_takingTurns(self) -> None:
+        """
+        A source that fills the room at once does not keep the others waiting for ever: the next time another comes
+        first, and none is read while there is no room.
+        """
+        order: list[str] = []
+
+        class Greedy(Waiting):
+            def __init__(self, case: FeedsTests, name: str) -> None:
+                super().__init__()
+                self.case, self.name = case, name
+
+            def resumeProducing(self) -> None:
+                super().resumeProducing()
+                order.append(self.name)
+                self.case.fill("one")
+
+        for name in ("a", "b", "c"):
+            self.feeds.add(name, ("one",)).throttle.add(Greedy(self, name))
+        self.fill("one")
+        for _ in range(6):
+            self.drain("one")
+        self.assertEqual(sorted(order), ["a", "a", "b", "b", "c", "c"])
+        self.assertEqual(len(set(order[:3])), 3)

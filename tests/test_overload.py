@@ -300,13 +300,13 @@ class BadClientTests(SynchronousTestCase):
     def test_greedy(self) -> None:
         """
         Where there is room for a few reads at a time, those that always have something to send do not keep the others
-        of their source from having their turn.
+        of their source, or other sources, from having their turn.
         """
         bench = Bench(self, SMALLEST, throttle=10_000)
         load = bench.load("eager", bench.same, 10)
         load.told()
         bench.fills()
-        goods = Goods(bench, bench.same)
+        goods = Goods(bench, bench.same, bench.other)
         load.close()
         goods.arrive()
         bench.stop(10)
