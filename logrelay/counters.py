@@ -59,6 +59,7 @@ class DestinationCounters:
     :ivar switches: changes of the active server.
     :ivar checkpoints: checkpoints that the server confirmed.
     :ivar probes: failback probes made.
+    :ivar probesFailed: those of them that the primary did not stand.
     """
 
     accepted: int = 0
@@ -75,3 +76,4 @@ class DestinationCounters:
     switches: int = 0
     checkpoints: int = 0
     probes: int = 0
+    probesFailed: int = 0

@@ -111,6 +111,7 @@ class Reporter(FailoverObserver):
         """
         Tell it, unless the last one failed for the same reason.
         """
+        self.counters.probesFailed += 1
         if reason != self._probeFailure:
             self._probeFailure = reason
             self.log.tell(events.ProbeFailed(self.name, self.servers[0], reason, text))

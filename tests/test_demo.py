@@ -487,10 +487,11 @@ class StageTests(SynchronousTestCase):
         stage.strike()
         (destination,) = stage.configuration.destinations
         assert destination.failback is not None
+        plain = type(destination)(destination.name, destination.servers)
         changed = {
             each.name
             for each in attrs.fields(type(destination))
-            if each.default is not attrs.NOTHING and getattr(destination, each.name) != each.default
+            if each.default is not attrs.NOTHING and getattr(destination, each.name) != getattr(plain, each.name)
         }
         self.assertEqual(changed, {"transport", "tls", "failback"})
         self.assertEqual(attrs.evolve(destination.failback, tcpProbeInterval=60), type(destination.failback)())

@@ -354,7 +354,7 @@ class Trial:
         """
         self._relay.startService()
         await self._deliver(0, FIRST)
-        await self._until(lambda: self._destination.counters.probes == len(self._told(events.ProbeFailed)))
+        await self._until(lambda: self._probesFailed == self._destination.counters.probes)
         self._takePort(self._bad)
         self._events.clear()
 
@@ -366,13 +366,20 @@ class Trial:
         """
         return [event for event in self._events if isinstance(event, kinds)]
 
+    @property
+    def _probesFailed(self) -> int:
+        """
+        How many probes have failed so far.
+        """
+        return self._destination.counters.probesFailed
+
     async def _probed(self) -> None:
         """
         Send more, let the primary be probed some times, and send the rest.  A primary that is good ends the waiting.
         """
-        half = FIRST + REST // 2
+        half, before = FIRST + REST // 2, self._probesFailed
         await self._deliver(FIRST, half)
-        await self._until(lambda: len(self._told(events.ProbeFailed)) >= PROBES or self._destination.servers[0].active)
+        await self._until(lambda: self._probesFailed - before >= PROBES or self._destination.servers[0].active)
         await self._deliver(half, FIRST + REST)
 
     def _account(self) -> None:

@@ -127,9 +127,9 @@ class ServerFaultTests(FaultCase):
         stream.flow()
         # With what the relay had written by then unread, its kernel resets.
         await self.leaves(what, watch, began, "eof reset", 0, failover)
-        await self.until(lambda: len(watch.told(events.ProbeFailed)) >= 5)
-        probes = watch.told(events.ProbeFailed)
-        show(f"{what}: {len(probes)} probes failed, ends of the failover's connections: {failover.ends}")
+        await self.until(lambda: watch.destination.counters.probesFailed >= 5)
+        probes, failed = watch.told(events.ProbeFailed), watch.destination.counters.probesFailed
+        show(f"{what}: {failed} probes failed, ends of the failover's connections: {failover.ends}")
         self.assertEqual({event.reason for event in probes}, {"eof"})
         self.assertEqual((watch.told(events.ProbeSucceeded), failover.ends), ([], [None]))
         await self.delivered(what, stream, failover)
