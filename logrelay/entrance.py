@@ -1,5 +1,5 @@
 """
-The way in for the program that composes the relay: single messages.  For streams there is :mod:`logrelay.consumer`.
+The way in for the program that composes the relay: single messages.  For streams there is ``logrelay.consumer``.
 """
 
 from __future__ import annotations
