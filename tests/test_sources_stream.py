@@ -15,10 +15,12 @@ from typing import Any
 
 import trustme
 from OpenSSL import SSL
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocol
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -32,7 +34,8 @@ from logrelay.config import SourceSettings
 from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
 from logrelay.sources.acceptor import ACCEPTS_PER_TURN, REST, Acceptor
-from logrelay.sources.connection import HANDSHAKE_LIMIT
+from logrelay.sources.connection import HANDSHAKE_LIMIT, MUCH, Tap
+from logrelay.sources.connection import REST as MOMENT
 from logrelay.sources.sockets import BoundSocket, openSocket
 from logrelay.sources.stream import FAREWELL, StreamSource
 from logrelay.throttle import Throttle
@@ -886,3 +889,54 @@ class BindTests(SynchronousTestCase):
         source = StreamSource(reactor, settings, KeptRoute(), Throttle(), SourceCounters(), b"me", openSocket)
         self.assertRaises(CannotListen, source.bind)
         self.successResultOf(source.stop())
+
+
+class TapTests(SynchronousTestCase):
+    """
+    L{Tap}: a transport that rests, and that the throttle holds.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.transport = StringTransport()
+        self.tap = Tap(self.clock, self.transport)
+
+    def test_rests(self) -> None:
+        """
+        After a read that brought much it rests for a moment; not after a small one, nor after a full one, behind which
+        more is waiting.
+        """
+        for size in (1, MUCH - 1, FileDescriptor.bufferSize, FileDescriptor.bufferSize + 1):
+            self.tap.rest(size)
+            self.assertEqual(self.transport.producerState, "producing")
+        self.tap.rest(MUCH)
+        self.tap.rest(MUCH)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.clock.advance(MOMENT)
+        self.assertEqual((self.transport.producerState, self.clock.getDelayedCalls()), ("producing", []))
+
+    def test_held(self) -> None:
+        """
+        The end of the rest does not read what the throttle holds, nor does the throttle end the rest.
+        """
+        self.tap.rest(MUCH)
+        self.tap.pauseProducing()
+        self.clock.advance(MOMENT)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.tap.resumeProducing()
+        self.assertEqual(self.transport.producerState, "producing")
+        self.tap.rest(MUCH)
+        self.tap.pauseProducing()
+        self.tap.resumeProducing()
+        self.assertEqual(self.transport.producerState, "paused")
+        self.clock.advance(MOMENT)
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_stopped(self) -> None:
+        """
+        At the end of the connection no call is left.
+        """
+        self.tap.rest(MUCH)
+        self.tap.stopProducing()
+        self.tap.stopProducing()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
