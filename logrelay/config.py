@@ -44,16 +44,25 @@ class Driver:
     """
     What a driver stands for where nothing else is said.
 
+    :ivar framing: on the wire; of RELP, which has frames of its own, as the store holds the messages.
     :ivar port: over tcp.
+    :ivar tlsPort: over tls.
+    :ivar delivery: the level.
     """
 
     format: str
     framing: Framing
     port: int
+    tlsPort: int = 6514  # RFC 5425
+    delivery: str = "replay"
 
 
 #: The ways of talking to a server.
-DRIVERS = {"syslog": Driver("rfc5424", Framing.OCTET_COUNTING, 601), "network": Driver("rfc3164", Framing.LF, 514)}
+DRIVERS = {
+    "syslog": Driver("rfc5424", Framing.OCTET_COUNTING, 601),
+    "network": Driver("rfc3164", Framing.LF, 514),
+    "relp": Driver("rfc5424", Framing.OCTET_COUNTING, 2514, 2514, "relp"),
+}
 
 
 @attrs.frozen
@@ -114,10 +123,13 @@ class DestinationSettings:
     """
     One ``[destination.NAME]``: an ordered list of servers, the primary first, that share one way of talking.
 
-    :ivar driver: ``syslog`` or ``network``; it only chooses defaults.
+    :ivar driver: ``syslog``, ``network`` or ``relp``; of the first two it only chooses defaults.
     :ivar format: ``rfc5424``, ``rfc3164`` or ``as-is``.
     :ivar ipProtocol: ``any``, ``4`` or ``6``.
     :ivar tls: present exactly where the transport is ``tls``, though nothing of it was configured.
+    :ivar replayTime: seconds that a message is kept at least, as far as half the buffer goes.
+    :ivar window: for ``relp``: how many messages may be out without an answer.
+    :ivar stamp: the name of the structured data that numbers each message; empty for none.
     :ivar keepalive: idle seconds, interval in seconds, number of probes.
     :ivar throttle: messages a second; 0 for no limit.
     """
@@ -130,10 +142,13 @@ class DestinationSettings:
     transport: str = "tcp"
     localip: str = ""
     ipProtocol: str = "any"
-    delivery: str = "replay"
+    delivery: str = attrs.field(default=attrs.Factory(lambda self: DRIVERS[self.driver].delivery, takes_self=True))
     replayMax: int = 32 * MIB
+    replayTime: float = 0
     checkpoint: int = 0
     checkpointAge: float = 300
+    window: int = 1000
+    stamp: str = ""
     maxMessageSize: int = 65536
     oversize: str = "truncate"
     timeReopen: float = 60
@@ -150,6 +165,16 @@ class DestinationSettings:
         default=attrs.Factory(lambda self: TLSSettings() if self.transport == "tls" else None, takes_self=True)
     )
     buffer: BufferSettings = BufferSettings()
+
+    @delivery.validator
+    def _relpAnswers(self, attribute: attrs.Attribute[str], value: str) -> None:
+        """
+        With RELP the server's answer settles a message, and without it nothing else does.
+        """
+        if (self.driver == "relp") != (value == "relp"):
+            raise ValueError(
+                f"the delivery level relp belongs to the driver relp, and only to that: {self.driver}, {value}"
+            )
 
     @tls.validator
     def _tlsWhereWanted(self, attribute: attrs.Attribute[TLSSettings | None], value: TLSSettings | None) -> None:

@@ -30,18 +30,19 @@ from .values import File, Folder, shown, sizeText
 #: (such as ``cert-file``), what is wrong and the remedy.
 CheckFiles = Callable[[TLSSettings], Iterable[tuple[str, str, str]]]
 
-#: Port over tls, whatever the driver (RFC 5425).
-_TLS_PORT = 6514
+#: What has no meaning for RELP: it has frames of its own, and the server's answers settle its messages.
+_NOT_FOR_RELP = ("framing", "replay-max", "replay-time", "checkpoint", "checkpoint-age")
 
 
 def _fillIn(values: dict[str, Any]) -> None:
     """
     Fill in what the driver decides.
     """
-    driver = DRIVERS.get(values.get("driver", ""))
-    values.setdefault("format", driver and driver.format)
-    values.setdefault("framing", driver and driver.framing)
-    values.setdefault("port", _TLS_PORT if values.get("transport") == "tls" else driver.port if driver else 0)
+    driver = DRIVERS.get(values.get("driver", ""), DRIVERS["syslog"])
+    values.setdefault("format", driver.format)
+    values.setdefault("framing", driver.framing)
+    values.setdefault("delivery", driver.delivery)
+    values.setdefault("port", driver.tlsPort if values.get("transport") == "tls" else driver.port)
 
 
 @attrs.frozen
@@ -75,6 +76,7 @@ class DestinationRules:
             for section, inner in ((FAILBACK, "failback"), (TLS, "tls"), (BUFFER, "buffer"))
         )
         values = own.values
+        self._driver(own)
         _fillIn(values)
         servers = self._servers(own)
         if failback and not own.written.get("failovers"):
@@ -96,6 +98,29 @@ class DestinationRules:
             buffer=BufferSettings(**buffer.values) if buffer else BufferSettings(),
             **{key: value for key, value in values.items() if key not in ("primary", "failovers", "port")},
         )
+
+    def _driver(self, own: Reading) -> None:
+        """
+        Refuse keys that would change nothing with this driver.  One that is written with its default does no harm.
+        """
+        driver = own.values.get("driver")
+        if driver is None:
+            return
+        idle = _NOT_FOR_RELP if driver == "relp" else ("window",)
+        for name in idle:
+            key = DESTINATION.find(name)
+            assert key is not None, name
+            default = key.defaultValue() if key.default else None
+            if name in own.written and key.attribute in own.values and own.written[name] != default:
+                what = f"has no meaning for the driver {driver}"
+                self.findings.add((*own.path, name), what, "take it out")
+        delivery = own.values.get("delivery")
+        if delivery and (driver == "relp") != (delivery == "relp"):
+            what = "the driver relp has a level of its own, relp, and only it has that"
+            self.findings.add((*own.path, "delivery"), what, "take it out")
+        if own.values.get("stamp") and own.values.get("format", DRIVERS[driver].format) != "rfc5424":
+            what = "only RFC 5424 has structured data to hold it"
+            self.findings.add((*own.path, "stamp"), what, 'write format = "rfc5424", or take it out')
 
     def _inner(self, own: Reading, section: Section, name: str) -> Reading | None:
         """

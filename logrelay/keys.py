@@ -38,6 +38,7 @@ STREAMS_ONLY = "only stream transports fail over"
 
 _PIN = '"sha256:" and 64 hexadecimal digits, colons between allowed'
 _KEEPALIVE = "[idle, interval, probes], as in [5, 2, 3]"
+_STAMP = '"logrelay@" and your private enterprise number, as in "logrelay@32473"'
 _MODE = "permissions from 0o000 to 0o777, in octal as in 0o660"
 
 #: What Linux allows: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL and MAX_TCP_KEEPCNT.
@@ -76,6 +77,15 @@ def _mode(value: object) -> int:
     return value
 
 
+def _stamp(value: object) -> str:
+    """
+    The name of a structured data element of one's own (RFC 5424, section 7.2.2), or nothing.
+    """
+    if not isinstance(value, str) or (value and not re.fullmatch(r"[!#-<>?A-\\^-~]{1,20}@[0-9]{1,10}", value)):
+        raise Mistake(f"{shown(value)} is not a name of structured data", f"write {_STAMP}")
+    return value
+
+
 def _name(value: object) -> str:
     """
     The name of a destination.
@@ -92,6 +102,7 @@ PIN = Parsed(_PIN, _pin)
 NAME = Parsed("the name of a destination", _name)
 KEEPALIVE = Parsed(_KEEPALIVE, _keepalive)
 MODE = Parsed(_MODE, _mode)
+STAMP = Parsed(_STAMP, _stamp)
 
 
 @attrs.frozen
@@ -216,8 +227,8 @@ DESTINATION = Section(
     (
         Key(
             "driver",
-            Choice(_words(*DRIVERS), later=("relp",), rule=STREAMS_ONLY + ", by these drivers"),
-            "Chooses defaults: syslog is RFC 5424 with octet counting, network is RFC 3164 with LF.",
+            Choice(_words(*DRIVERS), rule=STREAMS_ONLY + ", by these drivers"),
+            "syslog is RFC 5424 with octet counting, network is RFC 3164 with LF, relp is RFC 5424 with answers.",
             '"syslog"',
             flag="driver",
         ),
@@ -240,7 +251,8 @@ DESTINATION = Section(
         Key(
             "port",
             Number("port", 1, 65535),
-            "The port of servers written without one; by default 6514 for tls, 601 for syslog, 514 for network.",
+            "The port of servers written without one; by default 2514 for relp, else 6514 for tls, 601 for syslog, 514 "
+            "for network.",
             flag="port",
         ),
         Key("localip", ADDRESS, "The address to connect from.", '""', flag="localip"),
@@ -253,9 +265,8 @@ DESTINATION = Section(
         ),
         Key(
             "delivery",
-            Choice(_words("written", "acked", "replay"), later=("relp",)),
-            "When a message counts as delivered.",
-            '"replay"',
+            Choice(_words("written", "acked", "replay", "relp")),
+            "When a message counts as delivered; by default replay, with the driver relp always relp.",
             flag="delivery",
         ),
         Key(
@@ -264,8 +275,27 @@ DESTINATION = Section(
             "How much of what the servers acknowledged is kept to be sent again after a loss.",
             '"32MiB"',
         ),
+        Key(
+            "replay-time",
+            _seconds(0),
+            "So many seconds a message is kept at least, for servers that queue in memory; at most half the buffer.",
+            "0",
+        ),
         Key("checkpoint", Size(0, LARGEST_STORE), "Bytes sent after which a checkpoint is made; 0 for never.", "0"),
         Key("checkpoint-age", _seconds(1), "How long a message waits to be settled until a checkpoint is made.", "300"),
+        Key(
+            "window",
+            Number("messages", 1, 5000, "a loss sends so many again"),
+            "For relp: how many messages may be out without an answer.",
+            "1000",
+        ),
+        Key(
+            "stamp",
+            STAMP,
+            "Marks every RFC 5424 message with its number, the same in each copy, so that doubles can be told; "
+            "empty for no mark.",
+            '""',
+        ),
         Key(
             "max-message-size",
             Size(SMALLEST_MESSAGE, LARGEST_MESSAGE, _MESSAGE_LIMITS),
@@ -300,7 +330,7 @@ DESTINATION = Section(
         ),
     ),
     tables=("failback", "tls", "buffer"),
-    later=("spool", "window", "stamp", "replay-time"),
+    later=("spool",),
 )
 
 FAILBACK = Section(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, NoProtocol
 from twisted.internet.interfaces import (
     IAddress,
@@ -68,9 +69,12 @@ class ILinked(Interface):
 
     link: Link = Attribute("The link; set before ``makeConnection`` is called.")
 
-    def stopSending() -> None:
+    def stopSending() -> Deferred[None] | None:
         """
         Unregister as a producer and write nothing more: the link is about to end gracefully.
+
+        :return: fires when our side may end; ``None`` for at once, behind what is written.  The link waits no longer
+            than it waits for the peer's end.
         """
 
 
@@ -262,14 +266,18 @@ class Link(Protocol):
         begun, self._finishing = self._finishing is not None, why
         if not begun:
             linked = ILinked(self._protocol, None)
-            if linked is not None:
-                linked.stopSending()
-            self._endOurSide()
+            ready = None if linked is None else linked.stopSending()
+            if ready is None:
+                self._endOurSide()
+            else:
+                ready.addCallback(lambda _: self._endOurSide())
 
     def _endOurSide(self) -> None:
         """
         Send our end behind what was written.
         """
+        if self.whyGone is not None:
+            return
         if _isWrapper(self.transport):
             self.transport.loseConnection()
         else:

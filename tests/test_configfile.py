@@ -61,8 +61,11 @@ localip = ""                        # address to connect from
 ip-protocol = "any"                 # any | 4 | 6
 delivery = "replay"                 # written | acked | replay
 replay-max = "32MiB"
+replay-time = 0
 checkpoint = 0
 checkpoint-age = 300
+window = 1000                       # relp
+stamp = ""
 max-message-size = 65536
 oversize = "truncate"               # truncate | drop
 time-reopen = 60
@@ -117,12 +120,24 @@ DESTINATION_MISTAKES = [
     ('"a b\\n" = 5', 5, '"a b\\n"', "is unknown", "known here"),
     ("[destination.central.bufer]", 5, "bufer", "is unknown", "did you mean buffer?"),
     # not in this version
-    ("stamp = ''", 5, "stamp", "not available in this version", "take it out"),
-    ("replay-time = 0", 5, "replay-time", "not available in this version", "take it out"),
-    ("window = 1000", 5, "window", "not available in this version", "take it out"),
     ("[destination.central.spool]\npath = 'x'", 5, "spool", "not available in this version", "take it out"),
-    ("delivery = 'relp'", 5, "delivery", "not available in this version", '"written", "acked", "replay"'),
-    ("driver = 'relp'", 5, "driver", "not available in this version", 'one of "syslog", "network"'),
+    # what belongs to RELP, and what does not
+    ("delivery = 'relp'", 5, "delivery", "only it has that", "take it out"),
+    ("driver = 'relp'\ndelivery = 'acked'", 6, "delivery", "a level of its own", "take it out"),
+    ("window = 128", 5, "window", "no meaning for the driver syslog", "take it out"),
+    ("driver = 'relp'\nwindow = 0", 6, "window", "too small", "1 to 5000"),
+    ("driver = 'relp'\nwindow = 5001", 6, "window", "too large", "1 to 5000"),
+    ("driver = 'relp'\nframing = 'lf'", 6, "framing", "no meaning for the driver relp", "take it out"),
+    ("driver = 'relp'\nreplay-max = '1MiB'", 6, "replay-max", "no meaning for the driver relp", "take it out"),
+    ("driver = 'relp'\nreplay-time = 5", 6, "replay-time", "no meaning for the driver relp", "take it out"),
+    ("driver = 'relp'\ncheckpoint = 5", 6, "checkpoint", "no meaning for the driver relp", "take it out"),
+    ("driver = 'relp'\ncheckpoint-age = 5", 6, "checkpoint-age", "no meaning for the driver relp", "take it out"),
+    # the mark of each message
+    ("stamp = 'logrelay'", 5, "stamp", "not a name of structured data", "logrelay@32473"),
+    ("stamp = 5", 5, "stamp", "not a name of structured data", "logrelay@32473"),
+    ("stamp = 'log relay@32473'", 5, "stamp", "not a name of structured data", "logrelay@32473"),
+    ("stamp = 'logrelay@32473'\nformat = 'as-is'", 5, "stamp", "only RFC 5424", 'format = "rfc5424"'),
+    ("stamp = 'logrelay@32473'\ndriver = 'network'", 5, "stamp", "only RFC 5424", 'format = "rfc5424"'),
     # only streams fail over
     ("driver = 'kafka'", 5, "driver", "only stream transports fail over", 'one of "syslog", "network"'),
     ("driver = 'file'", 5, "driver", "only stream transports fail over", 'one of "syslog", "network"'),

@@ -25,7 +25,7 @@ MISTAKES = [
     (["--failover", "b:514:tls"], "failover", "nothing but host and port may differ", "host:port"),
     (["--failover", "logs-a:601"], "failover", "is the same server", "take one of them out"),
     (["--driver", "kafka"], "driver", "only stream transports fail over", '"syslog", "network"'),
-    (["--driver", "relp"], "driver", "not available in this version", '"syslog", "network"'),
+    (["--driver", "relp", "--delivery", "acked"], "delivery", "a level of its own", "take it out"),
     (["--transport", "udp"], "transport", "only stream transports fail over", '"tcp", "tls"'),
     (["--port", "syslog"], "port", '"syslog" is not a whole number', "from 1 to 65535"),
     (["--port", "5.5"], "port", "5.5 is not a whole number", "from 1 to 65535"),
