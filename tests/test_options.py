@@ -34,7 +34,7 @@ MISTAKES = [
     (["--format", "json"], "format", "is none of", '"rfc5424", "rfc3164", "as-is"'),
     (["--framing", "auto"], "framing", "is none of", '"octet-counting", "lf"'),
     (["--localip", "eth0"], "localip", "is not an IP address", "not a name"),
-    (["--delivery", "rep"], "delivery", "is none of", 'write "replay"'),
+    (["--delivery", "repla"], "delivery", "is none of", 'write "replay"'),
     (["--buffer-size", "1MB"], "buffer-size", "is not a size", '"64MiB"'),
     (["--buffer-size", "4096"], "buffer-size", "too small for a max-message-size", "512KiB"),
     (["--overflow", "drop"], "overflow", "is none of", '"drop-'),
