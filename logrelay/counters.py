@@ -53,6 +53,7 @@ class DestinationCounters:
     :ivar settled: messages that need not be sent again.
     :ivar settledEarly: messages given up by ``drop-oldest`` although acknowledged.
     :ivar truncated: messages cut to ``max-message-size``.
+    :ivar setAside: messages put into the dead-letter file, since no server takes them.
     :ivar dropped: messages given up, by reason.
     :ivar attempts: tries to connect.
     :ivar failures: attempts and connections that ended, by reason (spec 1.6).
@@ -70,6 +71,7 @@ class DestinationCounters:
     settled: int = 0
     settledEarly: int = 0
     truncated: int = 0
+    setAside: int = 0
     dropped: Counter[str] = attrs.field(factory=Counter)
     attempts: int = 0
     failures: Counter[str] = attrs.field(factory=Counter)

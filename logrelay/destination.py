@@ -5,7 +5,9 @@ One destination at work: its store, its senders, its servers, and what is told o
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -18,6 +20,8 @@ from .client import FailoverClientFactory
 from .complaints import Reminder
 from .config import DestinationSettings
 from .counters import DestinationCounters
+from .deadletters import DeadLetters
+from .delivery import Delivery
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
 from .events import EventLog
@@ -27,7 +31,7 @@ from .link import Link
 from .outbox import Outbox
 from .reporter import Reporter
 from .routing import Tally
-from .sender import Delivery, SenderFactory
+from .senders import SenderFactory
 from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted
 
@@ -58,8 +62,10 @@ class Destination:
         log: EventLog,
         dropped: Callable[[str, str, int], None],
         identityOf: Callable[[Link], str] = lambda link: "",
+        stateDir: str = "state",
     ) -> None:
         """
+        :param stateDir: where the dead-letter file is made when there is need of one.
         :param dropped: told whenever messages are given up: of which source, why, how many.
         :param identityOf: who the server of a connection proved to be, for people.
         """
@@ -71,6 +77,7 @@ class Destination:
         self._drops = Reminder(reactor, self._tellDrops)
         self.store = Outbox(settings.buffer, self.counters, self._overflowed)
         self.store.onSettled = self._settled
+        self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._refusing: set[int] = set()
         self.delivery = Delivery(
@@ -78,10 +85,13 @@ class Destination:
             settings,
             self.store,
             self.counters,
+            server=lambda: self.factory.rotation.current,
             refusing=lambda: self.factory.rotation.current in self._refusing,
             onUnanswered=self._unanswered,
             patience=lambda: self.factory.rotation.patience,
             onDelivered=lambda: self.factory.rotation.settled(),
+            setAside=self._setAside,
+            onSearching=lambda: self._log.tell(events.Searching(settings.name)),
             bucket=Bucket(settings.throttle) if settings.throttle else None,
         )
         self.reporter = Reporter(
@@ -242,6 +252,22 @@ class Destination:
         self._refusing.add(server)
         name, limit = str(self.settings.servers[server]), self.settings.drainTimeout
         self._log.tell(events.CheckpointRefused(self.settings.name, name, limit))
+
+    def _setAside(self, batch: Batch, message: bytes, why: str) -> bool:
+        """
+        Put a message into the dead-letter file.
+
+        :return: whether it is there.
+        """
+        name, path = self.settings.name, str(self._deadLetters.path)
+        try:
+            self._deadLetters.add(batch, message, why)
+        except OSError as error:
+            self._log.tell(events.CannotSetAside(name, path, error.strerror or str(error)))
+            return False
+        self.counters.setAside += 1
+        self._log.tell(events.SetAside(name, batch.origin.source, path, why))
+        return True
 
     def _overflowed(self, batch: Batch, reason: str) -> None:
         """

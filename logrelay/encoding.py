@@ -54,6 +54,24 @@ def messagesOf(batch: Batch) -> list[bytes]:
     return messages
 
 
+def partOf(batch: Batch, start: int, end: int) -> Batch:
+    """
+    The messages of a batch from one place up to another, counted from 0, as a batch; it may be empty.
+    """
+    messages = messagesOf(batch)
+    before, within = (_sizeOf(part, batch.framing) for part in (messages[:start], messages[start:end]))
+    payload = batch.payload[before : before + within]
+    return Batch(payload, len(messages[start:end]), batch.framing, batch.origin)
+
+
+def _sizeOf(messages: list[bytes], framing: Framing) -> int:
+    """
+    How many bytes messages take when they are framed.
+    """
+    size = sum(map(len, messages))
+    return size + (len(messages) if framing is Framing.LF else sum(len(_headers[len(each)]) for each in messages))
+
+
 def batchesOf(
     messages: Iterable[bytes], framing: Framing, origin: Origin, maxMessageSize: int | None = None
 ) -> list[Batch]:

@@ -171,6 +171,44 @@ class Dropped(Event):
 
 
 @attrs.frozen
+class Searching(Event):
+    """
+    Connections are lost again and again with nothing settled, so the relay looks for a message that might cause it.
+    """
+
+    level = "warn"
+    text = "{destination}: connections are lost again and again; looking for a message that may cause it"
+    destination: str
+
+
+@attrs.frozen
+class SetAside(Event):
+    """
+    A message that no server takes was put into the dead-letter file.
+    """
+
+    level = "error"
+    text = "{destination}: a message of source {source} was set aside in {path}: {why}"
+    destination: str
+    source: str
+    path: str
+    why: str
+
+
+@attrs.frozen
+class CannotSetAside(Event):
+    """
+    The dead-letter file cannot be written, so that the message goes on to hold up those behind it.
+    """
+
+    level = "error"
+    text = "{destination}: cannot set a message aside in {path}: {why}; make it writable, or make room"
+    destination: str
+    path: str
+    why: str
+
+
+@attrs.frozen
 class SourcePaused(Event):
     """
     A source is made to wait by full destinations.  Where that happens again and again, since servers are slower than

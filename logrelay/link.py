@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from .reasons import reasonOf, textOf
-from .tcpinfo import BlindView, IConnectionView, keepAlive, lowerTransport, viewOf
+from .tcpinfo import BlindView, IConnectionView, keepAlive, keepLittleUnsent, lowerTransport, viewOf
 
 #: A connection is proved when it has been up for so many seconds without a closed window.
 PROVED_AFTER = 10.0
@@ -42,6 +42,11 @@ ADMITTED_AFTER = 1.0
 #: The reason of a connection that we ended and whose server, though it has all our data, did not end its side in time.
 UNANSWERED = "unanswered"
 
+#: Whether a peer that ended its side had read everything shows when our own end is acknowledged or answered by a reset:
+#: so many seconds are waited for that, or two round trips where they are longer, looking at these intervals.  On
+#: loopback and in one's own network the answer is there at the first look.
+DECIDED_WITHIN, _LOOK_AGAIN = 0.1, 0.002
+
 #: A peer that sends us data that nobody wants may send so much of it before a protocol is attached.
 _EARLY_LIMIT = 64 * 1024
 
@@ -55,11 +60,13 @@ class Ending:
         ``UNANSWERED``.
     :ivar clean: whether the peer read everything that we sent: we ended first, and it then ended without a reset.
     :ivar text: for people.
+    :ivar emptied: whether the peer, which ended first, had read everything that its kernel had acknowledged.
     """
 
     reason: str
     clean: bool
     text: str
+    emptied: bool = False
 
 
 class ILinked(Interface):
@@ -100,6 +107,8 @@ class Link(Protocol):
     :ivar onProved: called once, when the connection has shown that it delivers.
     :ivar ending: how it ended; ``None`` while it stands.
     :ivar proved: whether ``onProved`` was called.
+    :ivar _ended: whether our end has gone out behind the data.
+    :ivar _gone: whether the transport is gone, though how it ended may not be known yet.
     """
 
     transport: ITCPTransport
@@ -114,6 +123,7 @@ class Link(Protocol):
         self._finishing: str | None = None
         self._deadline: IDelayedCall | None = None
         self._looking: IDelayedCall | None = None
+        self._ended = self._gone = False
         self._madeAt = self._openSince = 0.0
         self.ending: Ending | None = None
         self.proved = False
@@ -144,6 +154,7 @@ class Link(Protocol):
         if lower is None or not ITCPTransport.providedBy(lower):
             return
         lower.setTcpNoDelay(True)
+        keepLittleUnsent(lower.socket)
         if self._keepalive is not None:
             keepAlive(lower.socket, self._keepalive)
 
@@ -165,6 +176,29 @@ class Link(Protocol):
         for call in (self._deadline, self._looking):
             if call is not None and call.active():
                 call.cancel()
+        self._gone = True
+        wait = max(DECIDED_WITHIN, 2 * self.view.roundTrip)
+        self._find(reason, 0 if self._weEnded(reason) else self._clock.seconds() + wait)
+
+    def _weEnded(self, reason: Failure) -> bool:
+        """
+        Whether we gave the connection up, so that nothing is to be learnt from its end.
+        """
+        return self._verdict is not None or reason.check(ConnectionAborted) is not None
+
+    def _find(self, reason: Failure, until: float) -> None:
+        """
+        Wait for the kernel to know how it ended, then tell.
+        """
+        if self._clock.seconds() < until and self.view.undecided():
+            self._clock.callLater(_LOOK_AGAIN, self._find, reason, until)
+        else:
+            self._over(reason)
+
+    def _over(self, reason: Failure) -> None:
+        """
+        Tell the protocol, then the owner.
+        """
         self.ending = self._judge(reason)
         try:
             if self._protocol is not None:
@@ -179,14 +213,15 @@ class Link(Protocol):
         """
         if self._verdict is not None:
             return Ending(self._verdict[0], False, self._verdict[1])
-        aborted = reason.check(ConnectionAborted) is not None
-        if self._finishing is not None and not aborted and self.view.drained():
-            return Ending(self._finishing, True, "ended as agreed")
+        finishing = self._finishing if self._ended else None
+        if finishing is not None and not self._weEnded(reason) and self.view.drained():
+            return Ending(finishing, True, "ended as agreed")
         fromKernel = self.view.reason()
         fromTwisted = reasonOf(reason)
         if fromTwisted in ("tls-alert", "tls-verify") or fromKernel is None:
             return Ending(fromTwisted, False, textOf(reason))
-        return Ending(fromKernel, False, _TEXTS[fromKernel])
+        emptied = finishing is None and not self._weEnded(reason) and self.view.emptied()
+        return Ending(fromKernel, False, _TEXTS[fromKernel], emptied)
 
     # Proof.
 
@@ -278,6 +313,7 @@ class Link(Protocol):
         """
         if self.whyGone is not None:
             return
+        self._ended = True
         if _isWrapper(self.transport):
             self.transport.loseConnection()
         else:
@@ -316,7 +352,9 @@ class Link(Protocol):
         Reason and text, if it was given up or has ended, and so is of no use any more.
         """
         ending = self.ending
-        return self._verdict or (None if ending is None else (ending.reason, ending.text))
+        if ending is not None:
+            return ending.reason, ending.text
+        return self._verdict or (("eof", _TEXTS["eof"]) if self._gone else None)
 
 
 _TEXTS = {

@@ -142,11 +142,18 @@ class FakeConnection:
                 self.close()
 
     @property
+    def window(self) -> int:
+        """
+        How much the server's kernel has room for.
+        """
+        return KERNEL_BUFFER - len(self.unread)
+
+    @property
     def windowClosed(self) -> bool:
         """
         Whether the client's kernel is told to wait.
         """
-        return self.reachable and len(self.unread) >= KERNEL_BUFFER
+        return self.reachable and self.window <= 0
 
 
 @implementer(ITCPTransport, IConsumer)
@@ -382,8 +389,19 @@ class MemoryView:
         """
         See ``IConnectionView``.
         """
-        taken, acked = self.transport.taken, self.transport.acked
-        return Sample(taken, acked, acked < taken and self.transport.connection.windowClosed)
+        taken, acked, connection = self.transport.taken, self.transport.acked, self.transport.connection
+        return Sample(taken, acked, acked < taken and connection.windowClosed, connection.window)
+
+    def guard(self, limit: float) -> None:
+        """
+        See ``IConnectionView``.
+        """
+
+    def undecided(self) -> bool:
+        """
+        See ``IConnectionView``.
+        """
+        return False
 
     def plain(self, offset: int) -> int:
         """
@@ -403,6 +421,13 @@ class MemoryView:
         """
         transport = self.transport
         return transport.ending == "eof" and transport.endSent and transport.acked == transport.taken
+
+    def emptied(self) -> bool:
+        """
+        See ``IConnectionView``.
+        """
+        transport = self.transport
+        return transport.ending == "eof" and not transport.endSent and transport.acked == transport.taken
 
     def close(self) -> None:
         """

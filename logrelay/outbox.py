@@ -152,6 +152,21 @@ class Outbox:
         self.sent += 1
         return batch
 
+    def peek(self, position: int) -> Batch | None:
+        """
+        Look at the batch at a position that has not settled.
+        """
+        return self._at(position) if self.settled <= position < self.end else None
+
+    def amend(self, position: int, batch: Batch) -> None:
+        """
+        Put what is left of a batch in its place.
+        """
+        assert self.sent <= position < self.end, (self.sent, position, self.end)
+        self.cost += batch.cost - self._at(position).cost
+        self._batches[self._cut + position - self.settled] = batch
+        self._measure()
+
     def acknowledge(self, position: int) -> None:
         """
         Note that everything before ``position`` is in a server's kernel.

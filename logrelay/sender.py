@@ -11,85 +11,35 @@ read all before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
-import attrs
-from twisted.internet.interfaces import IAddress, IConsumer, IDelayedCall, IPushProducer, IReactorTime, ITransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, ITransport
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .batches import Batch
 from .bucket import Bucket
-from .config import DestinationSettings
-from .counters import DestinationCounters
+from .delivery import Delivery
 from .failover import CHECKPOINT
-from .link import UNANSWERED, ILinked, Link
-from .liveness import Liveness
-from .outbox import Outbox
-from .window import Window
+from .link import UNANSWERED, Ending, ILinked, Link
+from .liveness import Liveness, Sample
+from .window import PARSED, Window
 
 #: How often, in seconds, a connection is looked at for acknowledgements and for life.
 TICK = 0.1
 
+#: How often at most, in seconds, the window of a peer is looked at while batches are written.
+LOOK = 0.01
 
-@attrs.define(eq=False)
-class Delivery:
-    """
-    What the senders of one destination share, from connection to connection.
+#: The kernel's own time limit is so many seconds longer than ours: it is for the case that ours does not work.
+BACKSTOP = 30.0
 
-    :ivar wanted: the store position that somebody waits to see settled.
-    :ivar furthest: the store position up to which batches were ever written: what lies before it is written again.
-    :ivar rewound: how many messages the end of the last connection left to be sent again.
-    :ivar refusing: whether the server in use does not answer checkpoints; decided by ``onUnanswered``.
-    :ivar onUnanswered: told when a checkpoint was not answered.
-    :ivar patience: how many times ``stall-timeout`` a server may keep its window closed.
-    :ivar onDelivered: told whenever something has settled.
-    """
-
-    clock: IReactorTime
-    settings: DestinationSettings
-    store: Outbox
-    counters: DestinationCounters
-    refusing: Callable[[], bool]
-    onUnanswered: Callable[[], None]
-    patience: Callable[[], int]
-    onDelivered: Callable[[], None]
-    bucket: Bucket | None = None
-    wanted: int = 0
-    furthest: int = 0
-    rewound: int = 0
-
-    def takeRewound(self) -> int:
-        """
-        How many messages the end of the last connection left to be sent again.  They are told once.
-        """
-        rewound, self.rewound = self.rewound, 0
-        return rewound
-
-    @property
-    def retention(self) -> int:
-        """
-        W: how many bytes have to be acknowledged after a batch before it settles.
-        """
-        return self.settings.replayMax if self.settings.delivery == "replay" else 0
-
-
-class SenderFactory(Factory):
-    """
-    Builds the sender of each connection of a destination.
-    """
-
-    noisy = False
-
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
-
-    def buildProtocol(self, addr: IAddress | None) -> Sender:
-        """
-        A sender that takes up where the last one left the store.
-        """
-        return Sender(self.delivery)
+#: Before our end goes out, a peer has to be *calm*: everything acknowledged for so many seconds (or two round trips
+#: where they are longer), and such a share of its largest window open again.  A server that is stopped when it has our
+#: end and data unread ends the connection just as one does that has read everything; stopped before that, it resets it.
+CALM, OPEN_AGAIN = 0.02, 0.75
 
 
 @implementer(IPushProducer, ILinked)
@@ -108,11 +58,13 @@ class Sender(Protocol):
         self.delivery = delivery
         settings = delivery.settings
         self.paused = False
-        self._window = Window(delivery.retention, settings.buffer.size // 2)
+        self._window = Window(delivery.most, settings.buffer.size // 2, settings.replayTime)
         self._passed = 0
+        self._lookedAt = 0.0
         self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * delivery.patience())
         self._tickCall: IDelayedCall | None = None
         self._bucketCall: IDelayedCall | None = None
+        self._calming: Calming | None = None
 
     # The connection.
 
@@ -130,23 +82,45 @@ class Sender(Protocol):
         Settle what is certain, and let the store hand out the rest again.
         """
         self._stop()
-        store, counters = self.delivery.store, self.delivery.counters
+        delivery, store = self.delivery, self.delivery.store
         self._settle()
         ending = self.link.ending
         assert ending is not None
+        self._settleEnd(ending)
+        unsettled, sent = store.settled < store.sent, store.sent
+        delivery.rewound = store.rewind()
+        self._ended(ending, sent, unsettled)
+
+    def _settleEnd(self, ending: Ending) -> None:
+        """
+        Settle what the way in which the connection ended makes certain.
+        """
+        delivery = self.delivery
         if ending.clean:
-            self._settleUpTo(store.sent)
-            if ending.reason == CHECKPOINT:
-                counters.checkpoints += 1
+            self._settleUpTo(delivery.store.sent)
+            delivery.counters.checkpoints += ending.reason == CHECKPOINT
         elif ending.reason == UNANSWERED:
-            self.delivery.onUnanswered()
-        self.delivery.rewound = store.rewind()
+            delivery.onUnanswered()
+        elif ending.emptied:
+            self._settle(min(self._window.retention, PARSED))
+
+    def _ended(self, ending: Ending, sent: int, unsettled: bool) -> None:
+        """
+        Remember what the end may mean.
+
+        :param sent: how far the store had been sent; it is rewound by now.
+        :param unsettled: whether any of that has not settled.
+        """
+        if unsettled and not ending.clean and ending.reason != UNANSWERED:
+            self.delivery.lost(sent)
 
     def _stop(self) -> None:
         """
         Take no more from the store, and cancel every timer.
         """
         self.delivery.store.onReadable = _nothing
+        if self._calming is not None:
+            self._calming.stop()
         for call in (self._tickCall, self._bucketCall):
             if call is not None and call.active():
                 call.cancel()
@@ -164,7 +138,7 @@ class Sender(Protocol):
         The transport wants more, or cannot close while it has a producer.
         """
         if self.link.ceasing:
-            self.stopSending()
+            self._unregister()
             return
         self.paused = False
         self._settle()
@@ -178,25 +152,52 @@ class Sender(Protocol):
 
     def offer(self) -> None:
         """
-        Write what the store has, as long as the transport and the throttle let us.
+        Write what the store has, as long as the transport, the peer and the throttle let us.
         """
         delivery = self.delivery
         store, counters, bucket = delivery.store, delivery.counters, delivery.bucket
         now = delivery.clock.seconds()
-        while not self.paused and (bucket is None or self._mayTake(bucket, now)):
-            batch = store.next()
+        while not self.paused and self._hasRoom() and (bucket is None or self._mayTake(bucket, now)):
+            batch = self._next()
             if batch is None:
                 break
-            self._window.wrote(len(batch.payload), batch.cost, store.sent, now)
-            counters.sent += batch.count
-            counters.sentBytes += len(batch.payload)
+            self._count(batch)
             if store.sent <= delivery.furthest:
                 counters.resent += batch.count
             else:
                 delivery.furthest = store.sent
             if bucket is not None:
                 bucket.take(batch.count)
-            self.transport.write(batch.payload)
+            self._write(batch, now)
+        if now - self._lookedAt >= LOOK:
+            self._lookedAt = now
+            self._window.advertised(self.link.view.sample().window)
+
+    def _count(self, batch: Batch) -> None:
+        """
+        Count a batch that is written.
+        """
+        self.delivery.counters.sent += batch.count
+        self.delivery.counters.sentBytes += len(batch.payload)
+
+    def _hasRoom(self) -> bool:
+        """
+        Whether the peer may be sent more.  TCP's own window decides that.
+        """
+        return True
+
+    def _next(self) -> Batch | None:
+        """
+        The next batch to send; ``None`` if there is none for this connection.
+        """
+        return self.delivery.store.next()
+
+    def _write(self, batch: Batch, now: float) -> None:
+        """
+        Write a batch.  The store has handed out up to and with it.
+        """
+        self._window.wrote(len(batch.payload), batch.cost, self.delivery.store.sent, now)
+        self.transport.write(batch.payload)
 
     def _mayTake(self, bucket: Bucket, now: float) -> bool:
         """
@@ -207,9 +208,21 @@ class Sender(Protocol):
             self._bucketCall = self.delivery.clock.callLater(wait, self.offer)
         return wait <= 0
 
-    def stopSending(self) -> None:
+    def stopSending(self) -> Deferred[None] | None:
         """
         The link is about to end gracefully: write nothing more.  Acknowledgements still settle.
+
+        :return: fires when the peer is calm; ``None`` where its end proves nothing that is of interest.
+        """
+        self._unregister()
+        if not self._window.most:
+            return None
+        self._calming = Calming(self.delivery, self.link, self._window)
+        return self._calming.done
+
+    def _unregister(self) -> None:
+        """
+        Produce no more.
         """
         self.paused = True
         cast(IConsumer, self.transport).unregisterProducer()
@@ -220,25 +233,41 @@ class Sender(Protocol):
         """
         Look at the connection.
         """
-        now = self.delivery.clock.seconds()
-        self._tickCall = self.delivery.clock.callLater(TICK, self._tick)
-        verdict = self._liveness.observe(now, self.link.view.sample())
+        delivery = self.delivery
+        now = delivery.clock.seconds()
+        self._tickCall = delivery.clock.callLater(TICK, self._tick)
+        sample = self.link.view.sample()
+        verdict = self._judge(now, sample)
         if verdict is not None:
-            self.link.abort(verdict, _TEXTS[verdict].format(self._liveness))
+            self.link.abort(*verdict)
             return
+        liveness = self._liveness
+        limit = max(liveness.ackTimeout, liveness.stallTimeout) + BACKSTOP
+        self.link.view.guard(limit if sample.waiting else 0)
         self._settle()
         if self.link.finishing is None and self._checkpointDue(now):
-            self.link.finish(CHECKPOINT, self.delivery.settings.drainTimeout, patient=True)
+            self.link.finish(CHECKPOINT, delivery.settings.drainTimeout, patient=True)
 
-    def _settle(self) -> None:
+    def _judge(self, now: float, sample: Sample) -> tuple[str, str] | None:
+        """
+        Whether to give the connection up: reason and text if so.
+        """
+        verdict = self._liveness.observe(now, sample)
+        return None if verdict is None else (verdict, _TEXTS[verdict].format(self._liveness))
+
+    def _settle(self, retention: int | None = None) -> None:
         """
         Settle what the peer's acknowledgements allow.
+
+        :param retention: what to take for W, where more is known than it tells.
         """
         delivery = self.delivery
         view, store = self.link.view, delivery.store
         sample = view.sample()
+        self._window.advertised(sample.window)
         offset = view.plain(sample.taken if delivery.settings.delivery == "written" else sample.acked)
-        acked, settled = self._window.acknowledged(min(offset, self._window.written))
+        now = delivery.clock.seconds()
+        acked, settled = self._window.acknowledged(min(offset, self._window.written), now, retention)
         store.acknowledge(acked)
         self._passed = max(self._passed, settled)
         if self.link.admitted:
@@ -249,9 +278,8 @@ class Sender(Protocol):
         Settle what lies before a position of the store; if that is something, this connection delivers.
         """
         if position > self.delivery.store.settled:
-            self.delivery.onDelivered()
             self.link.prove()
-            self.delivery.store.settle(position)
+            self.delivery.settleUpTo(position)
 
     def _checkpointDue(self, now: float) -> bool:
         """
@@ -259,7 +287,7 @@ class Sender(Protocol):
         """
         delivery, store = self.delivery, self.delivery.store
         oldest = self._window.oldest
-        if oldest is None or store.settled == store.sent or delivery.retention == 0 or delivery.refusing():
+        if oldest is None or store.settled == store.sent or delivery.most == 0 or delivery.refusing():
             return False
         settings = delivery.settings
         return (
@@ -268,6 +296,56 @@ class Sender(Protocol):
             or store.settled < delivery.wanted <= store.sent
             or (store.crowded and store.sent == store.end)
         )
+
+
+class Calming:
+    """
+    Waits until a peer has most probably read everything, before our end goes out to it.
+
+    :ivar done: fires then; after half the ``drain-timeout`` at the latest.
+    """
+
+    def __init__(self, delivery: Delivery, link: Link, window: Window) -> None:
+        self._clock = delivery.clock
+        self._link = link
+        self._window = window
+        self._until = delivery.clock.seconds() + delivery.settings.drainTimeout / 2
+        self._calmSince: float | None = None
+        self._call: IDelayedCall | None = None
+        self.done: Deferred[None] = Deferred()
+        self._look()
+
+    def stop(self) -> None:
+        """
+        The connection is gone.
+        """
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+    def _look(self) -> None:
+        """
+        Look at the peer, and come back.
+        """
+        now = self._clock.seconds()
+        if not self._isCalm():
+            self._calmSince = None
+        elif self._calmSince is None:
+            self._calmSince = now
+        calm = self._calmSince is not None and now - self._calmSince >= max(CALM, 2 * self._link.view.roundTrip)
+        if calm or now >= self._until:
+            self.done.callback(None)
+        else:
+            self._call = self._clock.callLater(LOOK, self._look)
+
+    def _isCalm(self) -> bool:
+        """
+        Whether the peer has everything, and room for as much as it ever had.
+        """
+        view, window = self._link.view, self._window
+        sample = view.sample()
+        if view.plain(sample.acked) < window.written:
+            return False
+        return sample.window is None or sample.window >= OPEN_AGAIN * window.widest
 
 
 def _nothing() -> None:

@@ -91,7 +91,9 @@ class LogRelayService(Service):
         if settings.tls is not None:
             tls = ClientTLS(settings.tls, lambda what: self._warn(what, settings.name))
         endpoints = [endpointFor(self._reactor, server, settings, resolver, tls) for server in settings.servers]
-        destination = Destination(self._reactor, settings, endpoints, self.log, self._feeds.dropped, identityOf)
+        destination = Destination(
+            self._reactor, settings, endpoints, self.log, self._feeds.dropped, identityOf, self.configuration.stateDir
+        )
         self._feeds.addDestination(destination)
         return destination
 

@@ -53,6 +53,17 @@ class IStore(Interface):
         Hand out the next batch that has not been sent, and count it as sent.
         """
 
+    def peek(position: int) -> Batch | None:
+        """
+        Look at the batch at a position that has not settled; ``None`` if there is none, or it is not at hand.
+        """
+
+    def amend(position: int, batch: Batch) -> None:
+        """
+        Put what is left of a batch in its place, after some of its messages have settled or were set aside.  The batch
+        must not be out: ``position`` is at ``sent`` or behind it.
+        """
+
     def acknowledge(position: int) -> None:
         """
         Note that everything before ``position``, which must have been sent, is in a server's kernel.  Positions

@@ -5,6 +5,10 @@ TCP tells how many bytes the peer's kernel has acknowledged.  A batch that ends 
 when that number has reached *e*.  Acknowledged bytes may still be lost with the peer's receive buffer, so the level
 ``replay`` keeps a batch until W bytes more were acknowledged after it: what a peer has not read is never more than W.
 ``acked`` and ``written`` are the same window with W = 0; ``written`` counts what our own kernel took.
+
+W follows the peer.  How much its kernel can hold unread shows in the largest window that it has ever advertised on this
+connection; twice that was never passed in any trial.  (The window may be small just because the buffer is nearly full,
+and grow later; so what was settled by a smaller W is gone.)
 """
 
 from __future__ import annotations
@@ -12,6 +16,13 @@ from __future__ import annotations
 from collections import deque
 
 import attrs
+
+#: W is at least this, in bytes, for what a server has read and keeps in its own memory: rsyslog was seen to hold
+#: 0.9 MB.
+LEAST_RETENTION = 1024 * 1024
+
+#: A peer that ended with nothing unread had this many bytes at most in its parser: one read of a server.
+PARSED = 64 * 1024
 
 
 @attrs.frozen
@@ -36,14 +47,17 @@ class Window:
     """
     The batches of one connection, from the write to the settlement.
 
-    :ivar retention: W: settle a batch when so many bytes were acknowledged behind it.
-    :ivar memory: or when batches that cost so much were.
+    :ivar most: W is never more than this, in bytes.
+    :ivar memory: batches that cost more than this are never kept, whatever W is.
+    :ivar keep: a batch is kept for so many seconds at least, however much was acknowledged behind it.
     :ivar written: bytes written to the transport.
     """
 
-    retention: int
+    most: int
     memory: int
+    keep: float = 0
     written: int = 0
+    _widest: int | None = None
     _cost: int = 0
     _unacked: deque[_Entry] = attrs.field(factory=deque)
     _acked: deque[_Entry] = attrs.field(factory=deque)
@@ -57,10 +71,33 @@ class Window:
         self._cost += cost
         self._unacked.append(_Entry(self.written, self._cost, position, now))
 
-    def acknowledged(self, offset: int) -> tuple[int, int]:
+    def advertised(self, window: int | None) -> None:
+        """
+        The peer has room for so many bytes; ``None`` where that is not known.
+        """
+        if window is not None and (self._widest is None or window > self._widest):
+            self._widest = window
+
+    @property
+    def retention(self) -> int:
+        """
+        W: how many bytes have to be acknowledged behind a batch before it settles.
+        """
+        wanted = self.most if self._widest is None else max(2 * self._widest, LEAST_RETENTION)
+        return min(wanted, self.most)
+
+    @property
+    def widest(self) -> int:
+        """
+        The largest window that the peer has advertised; 0 where none is known.
+        """
+        return self._widest or 0
+
+    def acknowledged(self, offset: int, now: float, retention: int | None = None) -> tuple[int, int]:
         """
         The peer has ``offset`` bytes of this stream.
 
+        :param retention: what to take for W, where more is known than it tells.
         :return: the store positions up to which batches are acknowledged, and up to which they are settled; 0 for
             none.
         """
@@ -71,8 +108,11 @@ class Window:
         last = self._lastAcked
         if last is None:
             return 0, 0
+        wanted, latest = self.retention if retention is None else retention, now - self.keep
         settled = 0
-        while acked and (offset - acked[0].end >= self.retention or last.cost - acked[0].cost >= self.memory):
+        while acked and (
+            (offset - acked[0].end >= wanted and acked[0].at <= latest) or last.cost - acked[0].cost >= self.memory
+        ):
             settled = acked.popleft().position
         return last.position, settled
 

@@ -62,6 +62,22 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "error",
         "central: 40 messages of source udp:514 dropped (overflow)",
     ),
+    (
+        events.Searching("central"),
+        "warn",
+        "central: connections are lost again and again; looking for a message that may cause it",
+    ),
+    (
+        events.SetAside("central", "tcp:514", "state/dead.jsonl", "servers close the connection at it (eof)"),
+        "error",
+        "central: a message of source tcp:514 was set aside in state/dead.jsonl: "
+        "servers close the connection at it (eof)",
+    ),
+    (
+        events.CannotSetAside("central", "state/dead.jsonl", "Permission denied"),
+        "error",
+        "central: cannot set a message aside in state/dead.jsonl: Permission denied; make it writable, or make room",
+    ),
     (events.SourcePaused("tcp:514", "central, other"), "warn", "source tcp:514 waits for central, other"),
     (events.SourceResumed("tcp:514"), "info", "source tcp:514 is read again"),
     (events.Listening("tcp:514", "0.0.0.0:514"), "info", "source tcp:514 listens on 0.0.0.0:514"),

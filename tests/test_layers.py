@@ -20,13 +20,14 @@ LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
     backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
-    formats framing keys lines listening liveness marks outbox recognition remembered rotation routing sections servers
-    snapshot sourcerules store timestamps validation values watched window
+    formats framing keys lines listening liveness marks outbox recognition remembered rotation routing search sections
+    servers snapshot sourcerules store timestamps validation values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    client complaints connector consumer destination endpoints entrance eventlogger failback failover feeds inlet link
-    probe reasons reporter resolver sender tcpinfo throttle
+    client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger failback
+    failover feeds inlet link
+    probe reasons reporter resolver searcher sender senders tcpinfo throttle
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.datagram sources.factory sources.flow sources.handler
     sources.interface sources.observer sources.program sources.sockets sources.stdin sources.stream sources.systemd

@@ -86,7 +86,7 @@ class CostTests(SynchronousTestCase):
                 batch = store.next()
                 assert batch is not None
                 window.wrote(len(batch.payload), batch.cost, store.sent, float(number))
-            window.acknowledged(window.written)
+            window.acknowledged(window.written, 0.0)
             taken = tracemalloc.get_traced_memory()[0] - before
         finally:
             tracemalloc.stop()
@@ -313,7 +313,7 @@ class NeverStopsTests(SynchronousTestCase):
                 window.wrote(len(sent.payload), sent.cost, store.sent, 0.0)
                 written.append(sent.payload)
             offsets.append(window.written)
-            acked, settled = window.acknowledged(offsets.pop(0))
+            acked, settled = window.acknowledged(offsets.pop(0), 0.0)
             store.acknowledge(acked)
             store.settle(settled)
             for hook in hooks.take():

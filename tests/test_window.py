@@ -34,21 +34,21 @@ class AcknowledgedTests(SynchronousTestCase):
         """
         Without batches nothing is acknowledged or settled, whatever the peer says.
         """
-        self.assertEqual(Window(0, PLENTY).acknowledged(1000), (0, 0))
+        self.assertEqual(Window(0, PLENTY).acknowledged(1000, 1e9), (0, 0))
 
     def test_exactAtTheEndsOfBatches(self) -> None:
         """
         A batch is acknowledged with its last byte, and not one byte sooner.
         """
         window = written(10, 20, 30, retention=PLENTY)
-        answers = [window.acknowledged(offset) for offset in (0, 9, 10, 29, 30, 59, 60)]
+        answers = [window.acknowledged(offset, 1e9) for offset in (0, 9, 10, 29, 30, 59, 60)]
         self.assertEqual(answers, [(0, 0), (0, 0), (1, 0), (1, 0), (2, 0), (2, 0), (3, 0)])
 
     def test_severalAtOnce(self) -> None:
         """
         One acknowledgement may cover many batches.
         """
-        self.assertEqual(written(10, 20, 30).acknowledged(45), (2, 2))
+        self.assertEqual(written(10, 20, 30).acknowledged(45, 1e9), (2, 2))
 
     def test_positionsAreTheStores(self) -> None:
         """
@@ -56,16 +56,16 @@ class AcknowledgedTests(SynchronousTestCase):
         """
         window = Window(0, PLENTY)
         window.wrote(10, 10, 501, 0.0)
-        self.assertEqual((window.written, window.acknowledged(10)), (10, (501, 501)))
+        self.assertEqual((window.written, window.acknowledged(10, 1e9)), (10, (501, 501)))
 
     def test_neverBackwards(self) -> None:
         """
         A smaller number than the last one, which a view of TLS may give, takes nothing back.
         """
         window = written(10, 20, 30, retention=15)
-        self.assertEqual(window.acknowledged(30), (2, 1))
-        self.assertEqual(window.acknowledged(10), (2, 0))
-        self.assertEqual(window.acknowledged(60), (3, 2))
+        self.assertEqual(window.acknowledged(30, 1e9), (2, 1))
+        self.assertEqual(window.acknowledged(10, 1e9), (2, 0))
+        self.assertEqual(window.acknowledged(60, 1e9), (3, 2))
 
 
 class RetentionTests(SynchronousTestCase):
@@ -78,21 +78,21 @@ class RetentionTests(SynchronousTestCase):
         With no retention, as for ``written`` and ``acked``, a batch settles when it is acknowledged.
         """
         window = written(10, 20, 30)
-        self.assertEqual([window.acknowledged(offset) for offset in (9, 10, 60)], [(0, 0), (1, 1), (3, 3)])
+        self.assertEqual([window.acknowledged(offset, 1e9) for offset in (9, 10, 60)], [(0, 0), (1, 1), (3, 3)])
 
     def test_exact(self) -> None:
         """
         With a retention of W, as for ``replay``, it settles when W more bytes are acknowledged, not one byte sooner.
         """
         window = written(10, 20, 1000, retention=100)
-        answers = [window.acknowledged(offset)[1] for offset in (109, 110, 129, 130, 1030)]
+        answers = [window.acknowledged(offset, 1e9)[1] for offset in (109, 110, 129, 130, 1030)]
         self.assertEqual(answers, [0, 1, 0, 2, 0])
 
     def test_bytesWithinABatchCount(self) -> None:
         """
         The bytes that follow need not be whole batches.
         """
-        self.assertEqual(written(10, 1000, retention=5).acknowledged(15), (1, 1))
+        self.assertEqual(written(10, 1000, retention=5).acknowledged(15, 1e9), (1, 1))
 
     def test_onlyMemory(self) -> None:
         """
@@ -101,13 +101,13 @@ class RetentionTests(SynchronousTestCase):
         """
         for memory, settled in ((60, 1), (61, 0)):
             window = written(10, 20, 10, 500, retention=PLENTY, memory=memory, overhead=15)
-            self.assertEqual((memory, window.acknowledged(40)), (memory, (3, settled)))
+            self.assertEqual((memory, window.acknowledged(40, 1e9)), (memory, (3, settled)))
 
     def test_noMemory(self) -> None:
         """
         Where nothing may be kept each batch settles at its acknowledgement.
         """
-        self.assertEqual(written(10, 20, 30, retention=PLENTY, memory=0).acknowledged(35), (2, 2))
+        self.assertEqual(written(10, 20, 30, retention=PLENTY, memory=0).acknowledged(35, 1e9), (2, 2))
 
     @given(
         sizes=st.lists(st.integers(1, 50), max_size=20),
@@ -129,7 +129,7 @@ class RetentionTests(SynchronousTestCase):
                 offset - ends[place] >= retention or sum(size + 3 for size in sizes[place + 1 : acked]) >= memory
                 for place in range(acked)
             )
-            self.assertEqual(window.acknowledged(offset), (acked, nowSettled if nowSettled > settled else 0))
+            self.assertEqual(window.acknowledged(offset, 1e9), (acked, nowSettled if nowSettled > settled else 0))
             settled = nowSettled
             self.assertEqual(window.oldest, float(settled) if settled < len(sizes) else None)
 
@@ -145,12 +145,12 @@ class OldestTests(SynchronousTestCase):
         """
         window = written(10, 20, retention=5)
         self.assertEqual(window.oldest, 0.0)
-        window.acknowledged(10)
+        window.acknowledged(10, 1e9)
         self.assertEqual(window.oldest, 0.0)
-        window.acknowledged(15)
+        window.acknowledged(15, 1e9)
         self.assertEqual(window.oldest, 1.0)
         window.wrote(5, 5, 3, 9.0)
-        window.acknowledged(35)
+        window.acknowledged(35, 1e9)
         self.assertEqual(window.oldest, 9.0)
 
     def test_nothing(self) -> None:
@@ -158,6 +158,6 @@ class OldestTests(SynchronousTestCase):
         There is none where everything has settled.
         """
         window = written(10)
-        window.acknowledged(10)
+        window.acknowledged(10, 1e9)
         self.assertIsNone(window.oldest)
         self.assertIsNone(Window(0, PLENTY).oldest)

@@ -1,0 +1,139 @@
+"""
+What the senders of one destination share, from connection to connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from .batches import Batch
+from .bucket import Bucket
+from .config import DestinationSettings
+from .counters import DestinationCounters
+from .encoding import messagesOf, partOf
+from .search import Search
+from .store import IStore
+
+#: Sets a message of a batch aside: the batch, the message, and why.  It says whether that could be done.
+SetAside = Callable[[Batch, bytes, str], bool]
+
+
+@attrs.define(eq=False)
+class Delivery:
+    """
+    What the senders of one destination share.
+
+    :ivar server: tells which server is in use, by its place in the list.
+    :ivar refusing: whether the server in use does not answer checkpoints; decided by ``onUnanswered``.
+    :ivar onUnanswered: told when a checkpoint was not answered.
+    :ivar patience: how many times ``stall-timeout`` a server may keep its window closed.
+    :ivar onDelivered: told whenever something has settled.
+    :ivar setAside: puts a message into the dead-letter file.
+    :ivar onSearching: told when a search begins.
+    :ivar search: what is known of losses in a row, and of the search for a poison message.
+    :ivar wanted: the store position that somebody waits to see settled.
+    :ivar furthest: the store position up to which batches were ever written: what lies before it is written again.
+    :ivar rewound: how many messages the end of the last connection left to be sent again.
+    """
+
+    clock: IReactorTime
+    settings: DestinationSettings
+    store: IStore
+    counters: DestinationCounters
+    server: Callable[[], int]
+    refusing: Callable[[], bool]
+    onUnanswered: Callable[[], None]
+    patience: Callable[[], int]
+    onDelivered: Callable[[], None]
+    setAside: SetAside
+    onSearching: Callable[[], None]
+    bucket: Bucket | None = None
+    search: Search = attrs.field(
+        default=attrs.Factory(lambda self: Search(len(self.settings.servers)), takes_self=True)
+    )
+    wanted: int = 0
+    furthest: int = 0
+    rewound: int = 0
+
+    @property
+    def most(self) -> int:
+        """
+        W is never more than this, in bytes.
+        """
+        return self.settings.replayMax if self.settings.delivery == "replay" else 0
+
+    @property
+    def searches(self) -> bool:
+        """
+        Whether the next connection is used to look for a poison message.  Levels that keep nothing send nothing again,
+        and a server that does not answer checkpoints can confirm no slice.
+        """
+        if self.settings.delivery not in ("replay", "relp") or (self.settings.delivery == "replay" and self.refusing()):
+            return False
+        return self.search.active(self.store.settled)
+
+    def takeRewound(self) -> int:
+        """
+        How many messages the end of the last connection left to be sent again.  They are told once.
+        """
+        rewound, self.rewound = self.rewound, 0
+        return rewound
+
+    def lost(self, sent: int) -> None:
+        """
+        The connection was lost with something unsettled; everything before ``sent`` had been written.
+        """
+        before = self.search.active(self.store.settled)
+        self.search.lost(self.server(), sent)
+        if self.searches and not before:
+            self.onSearching()
+
+    def settleUpTo(self, position: int) -> bool:
+        """
+        Settle what lies before a position of the store.
+
+        :return: whether that is anything.
+        """
+        if position <= self.store.settled:
+            return False
+        self.onDelivered()
+        self.search.settled(position)
+        self.store.settle(position)
+        return True
+
+    def settlePart(self, batch: Batch, count: int) -> None:
+        """
+        Settle the first ``count`` messages of a batch, if it still is the store's first one, and none of it is out.
+        """
+        if self._isFirst(batch):
+            self.counters.settled += count
+            self.onDelivered()
+            self._leave(partOf(batch, count, batch.count))
+
+    def setFirstAside(self, batch: Batch, why: str) -> None:
+        """
+        Put the first message of a batch into the dead-letter file and out of the store, if the batch still is the first
+        one there, and none of it is out.  If the file can't be written, it stays where it is.
+        """
+        if self._isFirst(batch) and self.setAside(batch, messagesOf(batch)[0], why):
+            self.search.setAside()
+            self._leave(partOf(batch, 1, batch.count))
+
+    def _isFirst(self, batch: Batch) -> bool:
+        """
+        Whether a batch is the store's first one.  It may have been given up meanwhile, to make room.
+        """
+        return self.store.peek(self.store.settled) is batch
+
+    def _leave(self, rest: Batch) -> None:
+        """
+        Leave this of the store's first batch.
+        """
+        position = self.store.settled
+        self.store.amend(position, rest)
+        if not rest.count:
+            self.store.next()
+            self.settleUpTo(position + 1)

@@ -1,0 +1,206 @@
+"""
+The search for a poison message: one at which every server that sees it closes the connection.
+
+A relay that sends again what a lost connection left unsettled would offer such a message to one server after the other
+for ever, and whatever waits behind it would never arrive.  Which message it is cannot be seen from outside: at the loss
+many are out, and the first of them is nearly always innocent.  So after some losses in a row in which nothing settled,
+the sender searches.  It sends a *slice* of what is unsettled, gives the server a moment to choke on it, half-closes the
+connection, and wants to see the server's own clean end:
+
+=====================  ================================================================================================
+a slice was            then
+=====================  ================================================================================================
+confirmed              it settles, and the next one is what was lost before and is left; if nothing is, all the rest
+lost                   the next slice is half of it
+lost, and one message  the message is suspected.  It is set aside when that has happened twice, each time on a server
+                       that had just confirmed other data
+=====================  ================================================================================================
+
+So before a suspect is sent alone, the server has to show that it is well: it is sent some other message (*evidence*),
+which does not settle by that and is sent once more later.  Where nothing else is there to be sent, what the server
+confirmed earlier in this search has to do.  If no server ever confirms anything, that is an outage and no poison, and
+nothing is set aside, however long it lasts.
+
+No clock and no connection lives here; positions are those of :mod:`logrelay.store`.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+#: So many losses in a row begin a search, if they were on two servers (where there are two).
+LOSSES = 3
+
+#: So many begin one though all were on one server: the others may be down, and would never see the message.
+LOSSES_ON_ONE = 6
+
+#: So often a message has to be lost alone.
+LOST_ALONE = 2
+
+
+@attrs.frozen
+class Whole:
+    """
+    A slice of whole batches.
+
+    :ivar end: the store's position behind it.
+    """
+
+    end: int
+
+
+@attrs.frozen
+class Part:
+    """
+    A slice of the store's first batch.
+
+    :ivar count: so many messages from its beginning.
+    """
+
+    count: int
+
+
+@attrs.frozen
+class Evidence:
+    """
+    One message behind the suspect.
+
+    :ivar index: which of the candidates: those of the first batch behind its first message, then the first messages of
+        the batches behind it; counted from 0.
+    """
+
+    index: int
+
+
+Slice = Whole | Part | Evidence
+
+
+@attrs.define(eq=False)
+class Search:
+    """
+    What is known of a destination's losses, and of a search that they led to.
+
+    :ivar servers: how many servers there are.
+    :ivar until: the search ends when everything before this position has settled; ``None`` where there is no search.
+    :ivar _bad: something before this position was lost when everything before it was sent; ``None`` if not known.
+    :ivar _suspects: something in so many first messages of the first batch was lost; 0 if it is not known so exactly.
+    :ivar _well: servers that have confirmed something since a suspect was last lost there.
+    :ivar _confirmed: servers that have confirmed anything in this search.
+    """
+
+    servers: int
+    until: int | None = None
+    _losses: list[int] = attrs.field(factory=list)
+    _bad: int | None = None
+    _suspects: int = 0
+    _alone: int = 0
+    _tried: int = 0
+    _well: set[int] = attrs.field(factory=set)
+    _confirmed: set[int] = attrs.field(factory=set)
+
+    # Losses.
+
+    def lost(self, server: int, sent: int) -> None:
+        """
+        A connection to ``server`` was lost with something unsettled; everything before ``sent`` had been written.
+        """
+        if self.until is not None:
+            return
+        self._losses = [*self._losses[1 - LOSSES_ON_ONE :], server]
+        enough = LOSSES if len(set(self._losses)) > 1 or self.servers == 1 else LOSSES_ON_ONE
+        if len(self._losses) >= enough:
+            self.until = self._bad = sent
+
+    def settled(self, position: int) -> None:
+        """
+        Something has settled, up to ``position``: losses before that were none of a poison message.
+        """
+        self._losses.clear()
+        self.active(position)
+
+    def active(self, settled: int) -> bool:
+        """
+        Whether a search is on.
+
+        :param settled: the position of the first batch that has not settled.
+        """
+        if self._bad is not None and settled >= self._bad:
+            self._bad, self._suspects = None, 0
+        if self.until is not None and settled >= self.until:
+            self._over()
+        return self.until is not None
+
+    def _over(self) -> None:
+        """
+        Everything that was suspected has settled.
+        """
+        self.until = self._bad = None
+        self._suspects = self._alone = self._tried = 0
+        self._well.clear()
+        self._confirmed.clear()
+
+    # Slices.
+
+    def plan(self, settled: int, end: int, first: int, server: int) -> Slice:
+        """
+        What to send over a new connection.
+
+        :param settled: the position of the first batch that has not settled.
+        :param end: the store's end.
+        :param first: how many messages that batch holds.
+        :param server: which server it is.
+        """
+        assert self.until is not None
+        if self._bad is None:
+            return Whole(self.until)
+        if self._bad - settled > 1:
+            return Whole(settled + (self._bad - settled) // 2)
+        self._suspects = self._suspects or first
+        candidates = first - 1 + end - settled - 1
+        if self._suspects > 1:
+            return Part(self._suspects // 2)
+        if server not in self._well and candidates:
+            return Evidence(self._tried % candidates)
+        return Part(1)
+
+    def sliceConfirmed(self, which: Slice, server: int) -> None:
+        """
+        The server has confirmed a slice.  What that settles is told by :meth:`settled` after this.
+        """
+        self._well.add(server)
+        self._confirmed.add(server)
+        if isinstance(which, Part):
+            self._alone = self._tried = 0
+            self._suspects -= which.count
+            if not self._suspects:
+                self._bad = None
+
+    def sliceLost(self, which: Slice, server: int, candidates: bool) -> bool:
+        """
+        The connection was lost with a slice on it.
+
+        :param candidates: whether there is anything that could be evidence.
+        :return: whether the first message is to be set aside now.
+        """
+        match which:
+            case Whole(end):
+                self._bad, self._suspects = end, 0
+            case Evidence():
+                # It may be poison too: next time it is another one.
+                self._tried += 1
+            case Part(count) if count > 1:
+                self._suspects = count
+            case Part():
+                well = server in self._well or (not candidates and server in self._confirmed)
+                self._suspects = 1
+                self._alone += well
+                self._well.discard(server)
+                return self._alone >= LOST_ALONE
+        return False
+
+    def setAside(self) -> None:
+        """
+        The suspect is not in the store any more: nothing is known of what is behind it.
+        """
+        self._bad = None
+        self._suspects = self._alone = self._tried = 0
