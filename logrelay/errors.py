@@ -54,6 +54,12 @@ class FramingError(LogRelayError):
     """
 
 
+class RelpError(LogRelayError):
+    """
+    The peer's fault: what it says is not RELP, or comes where it has no place, and its connection has to be closed.
+    """
+
+
 class BufferFull(LogRelayError):
     """
     The caller's fault: more sends are waiting for room than the relay keeps.

@@ -20,8 +20,9 @@ LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
     backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
-    formats framing keys lines listening liveness marks outbox recognition remembered rotation routing search sections
-    servers snapshot sourcerules store timestamps validation values watched window
+    formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
+    remembered rotation routing search sections servers snapshot sourcerules store timestamps validation values
+    watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
