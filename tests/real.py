@@ -25,7 +25,7 @@ import attrs
 
 TOP = Path(__file__).resolve().parent.parent
 ROOT = TOP / ".real"
-PACKAGES = ("syslog-ng-core", "rsyslog", "rsyslog-openssl")
+PACKAGES = ("syslog-ng-core", "rsyslog", "rsyslog-openssl", "rsyslog-relp")
 
 #: The servers must never be what limits a test: this many connections each, and messages of up to 64 KiB.
 CONNECTIONS = 1000
@@ -361,6 +361,81 @@ action(type="omfile" file="{self.directory / "log"}")
         """
         modules = next((ROOT / "usr/lib").glob("*/rsyslog"))
         return ["-n", "-f", str(configuration), "-i", str(self.directory / "pid"), "-M", str(modules)]
+
+
+@attrs.define
+class RsyslogRelp(Rsyslog):
+    """
+    rsyslog with one imrelp listener and one file.
+
+    :ivar queue: the type of its main queue.  With ``Direct`` it answers when the message is written, with any other
+        when the message is in the queue, in memory.
+    """
+
+    package = "rsyslog, rsyslog-relp"
+
+    queue: str = "Direct"
+
+    def configuration(self) -> str:
+        """
+        With TLS a client needs a certificate if there is a CA to check it by.
+        """
+        return f"""global(workDirectory="{self.directory}" maxMessageSize="{MESSAGE_SIZE}")
+main_queue(queue.type="{self.queue}")
+module(load="imrelp" tls.tlslib="openssl")
+template(name="text" type="string" string="%msg%\\n")
+ruleset(name="received") {{ action(type="omfile" file="{self.output}" template="text" asyncWriting="off") }}
+input(type="imrelp" address="{self.host}" port="{self.port}" ruleset="received" maxDataSize="{MESSAGE_SIZE}"
+    {relpTls(self.tls)})
+action(type="omfile" file="{self.directory / "log"}")
+"""
+
+
+@attrs.define
+class RsyslogToRelp(Rsyslog):
+    """
+    rsyslog that takes messages by imtcp and sends them on by omrelp, each as it came in.
+
+    :ivar to: where it sends them.
+    :ivar window: how many it lets be without an answer.
+    :ivar sendsTls: absent: plain TCP to there.
+    """
+
+    package = "rsyslog, rsyslog-relp"
+
+    to: tuple[str, int] = ("127.0.0.1", 2514)
+    window: int = 128
+    sendsTls: ServerTls | None = None
+
+    def configuration(self) -> str:
+        """
+        It never gives up, tries again every second, and keeps what waits in memory.
+        """
+        host, port = self.to
+        return f"""global(workDirectory="{self.directory}" maxMessageSize="{MESSAGE_SIZE}")
+module(load="imtcp")
+module(load="omrelp" tls.tlslib="openssl")
+template(name="raw" type="string" string="%rawmsg%")
+ruleset(name="sent") {{
+    action(type="omrelp" target="{host}" port="{port}" template="raw" windowSize="{self.window}" timeout="5"
+        action.resumeRetryCount="-1" action.resumeInterval="1" queue.type="LinkedList" queue.size="200000"
+        {relpTls(self.sendsTls)})
+}}
+input(type="imtcp" address="{self.host}" port="{self.port}" ruleset="sent")
+action(type="omfile" file="{self.directory / "log"}")
+"""
+
+
+def relpTls(tls: ServerTls | None) -> str:
+    """
+    The options of librelp for TLS, which are the same on both sides: with a CA the peer must have a certificate by it.
+    """
+    if tls is None:
+        return ""
+    options = f'tls="on" tls.myCert="{tls.certFile}" tls.myPrivKey="{tls.keyFile}"'
+    if tls.clientCaFile is None:
+        return options
+    return f'{options} tls.caCert="{tls.clientCaFile}" tls.authMode="certvalid"'
 
 
 def listens(pid: int, port: int) -> bool:
