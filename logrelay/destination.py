@@ -120,7 +120,7 @@ class Destination:
         The form in which messages are stored and sent.
         """
         settings = self.settings
-        return Form(settings.format, settings.framing, settings.maxMessageSize, settings.oversize)
+        return Form(settings.format, settings.framing, settings.maxMessageSize, settings.oversize, settings.stamp)
 
     def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """

@@ -14,6 +14,7 @@ from .destination import Destination
 from .events import Digest, EventLog
 from .routing import Route
 from .snapshot import SourceSnapshot
+from .stamping import Numbering
 from .throttle import Throttle
 
 
@@ -49,11 +50,13 @@ class Feeds:
     All feeds of a relay.  A destination that blocks makes those wait that lead to it, while its store is too full.
     """
 
-    def __init__(self, clock: Callable[[], float], log: EventLog) -> None:
+    def __init__(self, clock: Callable[[], float], log: EventLog, numbering: Numbering) -> None:
         """
         :param clock: tells the time, in seconds since the epoch.
+        :param numbering: what all of them number their stamps by.
         """
         self._clock = clock
+        self._numbering = numbering
         self._log = log
         self._destinations: dict[str, Destination] = {}
         self._feeds: dict[str, Feed] = {}
@@ -78,7 +81,7 @@ class Feeds:
         :param to: names of destinations that were added.
         """
         counters = SourceCounters()
-        route = Route([self._destinations[each] for each in to], counters, self._clock)
+        route = Route([self._destinations[each] for each in to], counters, self._clock, self._numbering)
         self._feeds[name] = feed = Feed(name, to, route, Throttle(), counters)
         for destination in filter(self._isFull, to):
             feed.throttle.hold(destination)

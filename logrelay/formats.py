@@ -17,6 +17,7 @@ import attrs
 from .batches import Batch, Framing
 from .conversion import Rewritten, ToRFC3164, ToRFC5424
 from .encoding import batchesOf, encode, fits, messagesOf, reframed
+from .stamping import Numbering, Stamper
 
 #: A character of UTF-8 that has begun but not ended; and how one goes on.
 _BEGUN = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
@@ -30,14 +31,16 @@ class Form:
 
     :ivar format: ``rfc5424``, ``rfc3164`` or ``as-is``.
     :ivar framing: how they are told apart on the wire.
-    :ivar maxMessageSize: how long a message may be, in bytes, after conversion.
+    :ivar maxMessageSize: how long a message may be, in bytes, after conversion and with its stamp.
     :ivar oversize: what becomes of longer ones: ``truncate`` or ``drop``.
+    :ivar stamp: the name of the element that numbers each message; empty for none.
     """
 
     format: str
     framing: Framing
     maxMessageSize: int = 65536
     oversize: str = "truncate"
+    stamp: str = ""
 
 
 @attrs.frozen
@@ -63,9 +66,16 @@ class Converter:
     Brings batches into one form.
     """
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, numbering: Numbering | None = None) -> None:
+        """
+        :param numbering: what stamps are numbered by; a form without a stamp needs none.
+        """
         self.form = form
         self._rewriter = _REWRITERS[form.format]()
+        self._stamper: Stamper | None = None
+        if form.stamp:
+            assert numbering is not None, "a stamp needs numbers"
+            self._stamper = Stamper(form.stamp, numbering)
 
     def convert(self, batch: Batch, now: float) -> Converted:
         """
@@ -75,10 +85,10 @@ class Converter:
         """
         framing, limit = self.form.framing, self.form.maxMessageSize
         rewritten = self._rewriter.rewrite(batch, now)
-        if rewritten.messages is None:
-            batches = reframed(batch, framing)
-        else:
-            batches = encode(rewritten.messages, framing, batch.origin)
+        messages = rewritten.messages
+        if self._stamper is not None:
+            messages = self._stamper.stamped(messagesOf(batch) if messages is None else messages)
+        batches = reframed(batch, framing) if messages is None else encode(messages, framing, batch.origin)
         if all(fits(each, limit) for each in batches):
             return Converted(batches, rewritten.unparsed)
         messages = [message for each in batches for message in messagesOf(each)]

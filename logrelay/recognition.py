@@ -82,18 +82,51 @@ _LINE = _Scope(any=rb"[^\n]", no=rb"\n", end=rb"\n")
 _ALONE = _Scope(any=rb"[\x00-\xff]", no=rb"", end=rb"\Z")
 
 
-def _rfc5424(scope: _Scope, group: bytes) -> bytes:
+def _header(group: bytes) -> bytes:
     """
-    A valid RFC 5424 message.  Groups: PRI, time to the second, zone, HOSTNAME, APP-NAME, PROCID, MSG without its BOM.
+    The header of RFC 5424 and the space behind it.  Groups: PRI, time to the second, zone, HOSTNAME, APP-NAME, PROCID.
 
     :param group: what begins a group: ``(``, or ``(?:`` where they are not wanted.
     """
-    value = rb'[^"\\\]%b]*+(?:\\%b[^"\\\]%b]*+)*+' % (scope.no, scope.any, scope.no)
-    element = rb"\[" + _SD_NAME + rb"(?: " + _SD_NAME + rb'="' + value + rb'")*+\]'
     time = group + _SECONDS + rb")" + _FRACTION + group + _ZONE + rb")"
     host, app, process = (group + field + rb") " for field in (_HOSTNAME, _APP_NAME, _PROCID))
-    header = group + _PRI + rb")1 (?:-|" + time + rb") " + host + app + process + _MSGID + rb" "
-    return header + rb"(?:-|(?:" + element + rb")++)(?: (?:" + _BOM + rb")?+" + group + scope.any + rb"*+))?+"
+    return group + _PRI + rb")1 (?:-|" + time + rb") " + host + app + process + _MSGID + rb" "
+
+
+def _element(scope: _Scope, group: bytes) -> bytes:
+    """
+    One SD-ELEMENT of RFC 5424.
+
+    :param group: what begins a group for its SD-ID.
+    """
+    value = rb'[^"\\\]%b]*+(?:\\%b[^"\\\]%b]*+)*+' % (scope.no, scope.any, scope.no)
+    return rb"\[" + group + _SD_NAME + rb")(?: " + _SD_NAME + rb'="' + value + rb'")*+\]'
+
+
+def _namedElement(scope: _Scope) -> bytes:
+    """
+    One SD-ELEMENT of RFC 5424.  Group: its SD-ID.
+    """
+    return _element(scope, rb"(")
+
+
+def _rfc5424(scope: _Scope, group: bytes) -> bytes:
+    """
+    A valid RFC 5424 message.  Groups: those of its header, MSG without its BOM.
+
+    :param group: what begins a group: ``(``, or ``(?:`` where they are not wanted.
+    """
+    data = rb"(?:-|(?:" + _element(scope, rb"(?:") + rb")++)"
+    return _header(group) + data + rb"(?: (?:" + _BOM + rb")?+" + group + scope.any + rb"*+))?+"
+
+
+def _structured(scope: _Scope) -> bytes:
+    """
+    Groups: a valid RFC 5424 header, the elements behind it, what follows them; what is not valid RFC 5424.
+    """
+    elements = rb"(?:-|((?:" + _element(scope, rb"(?:") + rb")++))"
+    known = rb"(" + _header(rb"(?:") + rb")" + elements + rb"((?: " + scope.any + rb"*+)?+)"
+    return known + scope.end + rb"|(" + scope.any + rb"++)" + scope.end
 
 
 def _rfc3164(scope: _Scope, local: bool) -> bytes:
@@ -199,3 +232,32 @@ def _recogniser(wanted: Callable[[_Scope], bytes], apart: Callable[[_Scope], byt
         re.compile(apart(_ALONE)),
         re.compile(apart(_LINE)),
     )
+
+
+def structured(messages: list[bytes]) -> list[Row]:
+    """
+    Find the structured data of RFC 5424 messages.
+
+    :return: a row for each message: its header with the space behind it, its elements (empty for none), the MSG with
+        the space before it; or, in the fourth place alone, a message that is not valid RFC 5424.
+    """
+    lines = b"\n".join([*messages, b""])
+    if lines.count(b"\n") == len(messages):
+        return _compiled(_structured, _LINE).findall(lines)
+    pattern = _compiled(_structured, _ALONE)
+    return [row for message in messages for row in pattern.findall(message)]
+
+
+def elementNames(elements: bytes) -> list[bytes]:
+    """
+    The SD-IDs of valid elements.
+    """
+    return _compiled(_namedElement, _ALONE).findall(elements)
+
+
+@cache
+def _compiled(pattern: Callable[[_Scope], bytes], scope: _Scope) -> re.Pattern[bytes]:
+    """
+    Compile a pattern when it is wanted first: without stamps, these are not.
+    """
+    return re.compile(pattern(scope))

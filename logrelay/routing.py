@@ -16,6 +16,7 @@ from zope.interface import Interface, implementer
 from .batches import Batch
 from .counters import SourceCounters
 from .formats import Converter, Form
+from .stamping import Numbering
 from .store import Accepted
 
 
@@ -122,15 +123,20 @@ class Route:
     The way of one source's batches.
     """
 
-    def __init__(self, takers: Sequence[Taker], counters: SourceCounters, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, takers: Sequence[Taker], counters: SourceCounters, clock: Callable[[], float], numbering: Numbering
+    ) -> None:
         """
         :param clock: tells the time, in seconds since the epoch.
+        :param numbering: what stamps are numbered by, shared by all routes of the relay.
         """
         self._counters = counters
         self._clock = clock
         self._takers = tuple(takers)
         forms = dict.fromkeys(taker.form for taker in takers)
-        self._lanes = [Lane(Converter(form), tuple(each for each in takers if each.form == form)) for form in forms]
+        self._lanes = [
+            Lane(Converter(form, numbering), tuple(each for each in takers if each.form == form)) for form in forms
+        ]
 
     def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from random import SystemRandom
 from weakref import WeakSet
 
 import attrs
@@ -35,9 +36,13 @@ from .servers import Server
 from .snapshot import Snapshot
 from .sources import ISource, sourceFor
 from .sources.interface import Reactor
+from .stamping import Numbering, bootName
 from .tls import ClientTLS, ServerTLS, peerOf
 
 _log = Logger(namespace="logrelay")
+
+#: The kernel's: it needs no seed, and two processes never share it.
+_chance = SystemRandom().random
 
 #: The name under which messages appear that the program itself hands in.
 PROGRAM = "program"
@@ -52,19 +57,26 @@ class LogRelayService(Service):
     :ivar inlet: the way in for other threads; what ``RelayObserver`` and ``RelayHandler`` take.
     """
 
-    def __init__(self, reactor: Reactor, configuration: Configuration, hostname: str | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        configuration: Configuration,
+        hostname: str | None = None,
+        chance: Callable[[], float] = _chance,
+    ) -> None:
         """
         Build everything; nothing is opened yet, but certificates and keys are read.
 
         :param reactor: a real one: provides ``IReactorTCP``, ``IReactorSocket``, ``IReactorFDSet``,
             ``IReactorFromThreads`` and ``IReactorTime``.
         :param hostname: what stands for a missing host in local messages; default: this machine's.
+        :param chance: gives random numbers from 0 up to 1, for the name of this start in stamps.
         """
         self._reactor = reactor
         self.configuration = configuration
         self._hostname = (hostname or socket.gethostname()).encode("ascii", "replace")
         self.log = EventLog([logEvent], lambda: _log.failure("an observer of the relay's events failed"))
-        self._feeds = Feeds(reactor.seconds, self.log)
+        self._feeds = Feeds(reactor.seconds, self.log, Numbering(bootName(reactor.seconds(), chance())))
         self._resolvers: list[PoolResolver] = []
         self._destinations = {each.name: self._newDestination(each) for each in configuration.destinations}
         self._program = self._feeds.add(PROGRAM, tuple(self._destinations))

@@ -17,6 +17,7 @@ from logrelay.destination import Destination
 from logrelay.events import QUIET, Event, EventLog
 from logrelay.feeds import Feed, Feeds
 from logrelay.servers import Server
+from logrelay.stamping import Numbering
 from logrelay.testing import FakeServer
 
 #: A batch that leaves no room in a store of the size below.
@@ -52,7 +53,7 @@ class FeedsTests(SynchronousTestCase):
         self.clock = Clock()
         self.told: list[Event] = []
         log = EventLog([self.told.append])
-        self.feeds = Feeds(self.clock.seconds, log)
+        self.feeds = Feeds(self.clock.seconds, log, Numbering("boot"))
         self.destinations = {}
         for name, overflow in (("one", "block"), ("two", "block"), ("drops", "drop-newest")):
             settings = DestinationSettings(

@@ -21,8 +21,8 @@ LAYERS = (
     """
     backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
     formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
-    remembered rotation routing search sections servers snapshot sourcerules store timestamps validation values
-    watched window
+    remembered rotation routing search sections servers snapshot sourcerules stamping store timestamps validation
+    values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """

@@ -13,6 +13,7 @@ from logrelay.counters import SourceCounters
 from logrelay.encoding import messagesOf
 from logrelay.formats import Form
 from logrelay.routing import IRoute, Route, Tally
+from logrelay.stamping import Numbering
 from logrelay.store import Accepted
 
 ORIGIN = Origin("tcp:5140", b"192.0.2.7")
@@ -76,13 +77,14 @@ class RouteTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.counters = SourceCounters()
+        self.numbering = Numbering("boot")
         self.answers: list[bool] = []
 
     def route(self, *takers: KeptTaker) -> Route:
         """
         A route to some destinations.
         """
-        return Route(takers, self.counters, lambda: NOW)
+        return Route(takers, self.counters, lambda: NOW, self.numbering)
 
     def test_interface(self) -> None:
         """
