@@ -35,6 +35,7 @@ from .failover import (
     Connecting,
     FailoverObserver,
     Idle,
+    IGreeting,
     Policy,
     Returning,
     State,
@@ -323,10 +324,12 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         settings = self.policy.failback
         verify = settings is not None and settings.probe == "verify"
+        greeting = IGreeting(self.protocolFactory, None)
+        greet = None if greeting is None else greeting.greet
         return Failback(
             self.clock,
             self.rotation,
-            Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout),
+            Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout, greet),
             lambda: self._tell(self.observer.probing),
             self._primaryGood,
             self._primaryBad,

@@ -4,7 +4,7 @@ What the senders of one destination share, from connection to connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -13,9 +13,12 @@ from .batches import Batch
 from .bucket import Bucket
 from .config import DestinationSettings
 from .counters import DestinationCounters
-from .encoding import messagesOf, partOf
+from .encoding import encode, messagesOf, partOf
 from .search import Search
 from .store import IStore
+
+#: So many refusals (on two servers, where there are two) set a message aside.
+REFUSALS = 3
 
 #: Sets a message of a batch aside: the batch, the message, and why.  It says whether that could be done.
 SetAside = Callable[[Batch, bytes, str], bool]
@@ -34,6 +37,9 @@ class Delivery:
     :ivar setAside: puts a message into the dead-letter file.
     :ivar onSearching: told when a search begins.
     :ivar search: what is known of losses in a row, and of the search for a poison message.
+    :ivar firstNumber: for RELP: the number that a session begins with.  Servers want 1.
+    :ivar refusals: which messages servers have refused, by the positions of their batches: the servers, one for each
+        time.
     :ivar wanted: the store position that somebody waits to see settled.
     :ivar furthest: the store position up to which batches were ever written: what lies before it is written again.
     :ivar rewound: how many messages the end of the last connection left to be sent again.
@@ -54,6 +60,8 @@ class Delivery:
     search: Search = attrs.field(
         default=attrs.Factory(lambda self: Search(len(self.settings.servers)), takes_self=True)
     )
+    firstNumber: int = 1
+    refusals: dict[int, dict[bytes, list[int]]] = attrs.field(factory=dict)
     wanted: int = 0
     furthest: int = 0
     rewound: int = 0
@@ -64,6 +72,18 @@ class Delivery:
         W is never more than this, in bytes.
         """
         return self.settings.replayMax if self.settings.delivery == "replay" else 0
+
+    @property
+    def largestBatch(self) -> int | None:
+        """
+        How many messages a batch may hold, so that it can be sent as a whole; ``None`` for any number.
+
+        A RELP window of four batches is kept full while each is answered.
+        """
+        limits = [] if self.bucket is None else [self.bucket.largestBatch]
+        if self.settings.driver == "relp":
+            limits.append(max(1, self.settings.window // 4))
+        return min(limits, default=None)
 
     @property
     def searches(self) -> bool:
@@ -121,6 +141,45 @@ class Delivery:
         if self._isFirst(batch) and self.setAside(batch, messagesOf(batch)[0], why):
             self.search.setAside()
             self._leave(partOf(batch, 1, batch.count))
+
+    def keepRefused(self, position: int, batch: Batch, refused: Mapping[int, str], acceptsAny: bool) -> None:
+        """
+        Of a batch that was answered, keep only what the server has refused, and of that nothing that it was the last
+        time for (spec 3.7).
+
+        A server that refuses all that it is sent is ill, and that says nothing of the messages; but those that were
+        refused before, among others that were not, may be all that there is.
+
+        :param position: of the batch, none of which is out.
+        :param refused: the places of the refused messages in the batch, and the server's answers.
+        :param acceptsAny: whether the server has taken any message in this session.
+        """
+        if self.store.peek(position) is not batch:
+            return
+        messages = messagesOf(batch)
+        known = self.refusals.get(position, {})
+        now: dict[bytes, list[int]] = {}
+        kept = []
+        for place, answer in sorted(refused.items()):
+            message = messages[place]
+            servers = list(known.get(message, []))
+            if acceptsAny or servers:
+                servers.append(self.server())
+            if not (self._refusedEnough(servers) and self.setAside(batch, message, f"servers refuse it: {answer}")):
+                kept.append(message)
+                if servers:
+                    now[message] = servers
+        self.counters.settled += batch.count - len(refused)
+        others = {each: those for each, those in self.refusals.items() if self.store.settled <= each != position}
+        self.refusals = {**others, **({position: now} if now else {})}
+        [rest] = encode(kept, batch.framing, batch.origin) or [Batch(b"", 0, batch.framing, batch.origin)]
+        self.store.amend(position, rest)
+
+    def _refusedEnough(self, servers: list[int]) -> bool:
+        """
+        Whether a message that these servers refused, one after the other, is one that none will take.
+        """
+        return len(servers) >= REFUSALS and (len(set(servers)) > 1 or len(self.settings.servers) == 1)
 
     def _isFirst(self, batch: Batch) -> bool:
         """

@@ -31,7 +31,7 @@ from .link import Link
 from .outbox import Outbox
 from .reporter import Reporter
 from .routing import Tally
-from .senders import SenderFactory
+from .senders import senderFactory
 from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted
 
@@ -110,7 +110,7 @@ class Destination:
             keepalive=settings.keepalive,
             failback=settings.failback,
         )
-        self.factory = FailoverClientFactory(reactor, endpoints, SenderFactory(self.delivery), policy, self.reporter)
+        self.factory = FailoverClientFactory(reactor, endpoints, senderFactory(self.delivery), policy, self.reporter)
 
     # As a route knows it.
 
@@ -124,13 +124,13 @@ class Destination:
 
     def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """
-        Store a batch.  A throttled destination wants batches small enough for its bucket.
+        Store a batch, in parts if it is too large to be sent as a whole.
         """
-        bucket = self.delivery.bucket
-        if bucket is None or batch.count <= bucket.largestBatch:
+        size = self.delivery.largestBatch
+        if size is None or batch.count <= size:
             self.store.append(batch, accepted)
             return
-        messages, size = messagesOf(batch), bucket.largestBatch
+        messages = messagesOf(batch)
         parts = [messages[start : start + size] for start in range(0, len(messages), size)]
         tally = Tally(accepted)
         for small in (small for part in parts for small in encode(part, batch.framing, batch.origin)):

@@ -5,6 +5,8 @@ What a client factory and those around it talk about: how to rotate, what state 
 from __future__ import annotations
 
 import attrs
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
 
 from .config import FailbackSettings
 from .link import Link
@@ -36,6 +38,20 @@ class Policy:
     drainTimeout: float = 5
     keepalive: tuple[int, int, int] | None = (5, 2, 3)
     failback: FailbackSettings | None = None
+
+
+class IGreeting(Interface):
+    """
+    A protocol factory that wants more of a server than that it can be connected to.
+    """
+
+    def greet(link: Link) -> Deferred[None]:
+        """
+        Have the server show that it is what it should be, on a connection that a probe made and the stream may go on
+        over later.
+
+        :return: fires when it has; it may be cancelled.
+        """
 
 
 class FailoverObserver:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import cast
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from .connector import LinkFactory
-from .errors import LogRelayError
+from .errors import LogRelayError, RelpError
 from .link import UNANSWERED, Ending, Link
 
 #: A good primary keeps the connection for so many seconds, or two round trips where they are longer.
@@ -41,6 +41,7 @@ class Prober:
     """
     Makes probes of one server.
 
+    :ivar greet: what has to succeed on a connection besides, such as opening a session; with its own failures.
     :ivar verify: whether each probe but the last half-closes and wants the server's own end: a living process.
     :ivar drainTimeout: how long that may take, in seconds.
     """
@@ -50,6 +51,7 @@ class Prober:
     newLink: Callable[[], Link]
     verify: bool
     drainTimeout: float
+    greet: Callable[[Link], Deferred[None]] | None = None
 
     def probe(self, keep: bool) -> Deferred[Link | None]:
         """
@@ -66,6 +68,7 @@ class Prober:
         lost: Deferred[None] = Deferred()
         link.onLost = lambda _: lost.callback(None)
         try:
+            await self._greets(link, lost)
             await self._stays(link, lost)
             if keep:
                 return link
@@ -78,6 +81,30 @@ class Prober:
             link.abort("cancelled", "the probe was given up")
             raise
         return None
+
+    async def _greets(self, link: Link, lost: Deferred[None]) -> None:
+        """
+        Wait until the server has shown what is wanted of it.
+
+        :raises LinkLost: if it does not.
+        """
+        if self.greet is None or link.ending is not None:
+            return
+        greeted = self.greet(link)
+        lost.addCallback(lambda _: greeted.cancel())
+        greeted.addTimeout(self.drainTimeout, self.clock)
+        try:
+            await greeted
+        except RelpError as error:
+            link.abort("protocol", str(error))
+            raise LinkLost(Ending("protocol", False, f"RELP: {error}")) from error
+        except TimeoutError as error:
+            link.abort("stalled", "no answer")
+            raise LinkLost(Ending("stalled", False, f"no session within {self.drainTimeout:g} s")) from error
+        except CancelledError:
+            if link.ending is None:
+                raise
+            raise LinkLost(link.ending) from None
 
     async def _stays(self, link: Link, lost: Deferred[None]) -> None:
         """

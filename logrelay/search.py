@@ -165,8 +165,10 @@ class Search:
 
     def sliceConfirmed(self, which: Slice, server: int) -> None:
         """
-        The server has confirmed a slice.  What that settles is told by :meth:`settled` after this.
+        The server has confirmed a slice.  What a part settles is told by :meth:`settled` after this.
         """
+        if self.until is None:
+            return
         self._well.add(server)
         self._confirmed.add(server)
         if isinstance(which, Part):

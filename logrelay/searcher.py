@@ -7,6 +7,7 @@ from __future__ import annotations
 from .batches import Batch
 from .encoding import partOf
 from .link import UNANSWERED, Ending
+from .relpsender import RelpSender
 from .search import Evidence, Part, Slice, Whole
 from .sender import Sender
 
@@ -15,17 +16,17 @@ from .sender import Sender
 PAUSE = 0.3
 
 
-class Searcher(Sender):
+class SliceSender(Sender):
     """
-    Sends one slice, and then a checkpoint.
+    Sends one slice, then ends the connection.  What confirms the slice is for its subclasses to say.
 
     :ivar _first: the store's first batch.
-    :ivar _quietSince: when everything was first seen to be acknowledged.
+    :ivar _confirmed: whether the slice was confirmed.
     """
 
     _slice: Slice
     _first: Batch
-    _quietSince: float | None = None
+    _confirmed = False
 
     def connectionMade(self) -> None:
         """
@@ -65,43 +66,37 @@ class Searcher(Sender):
             return super()._next()
         return None
 
-    def _checkpointDue(self, now: float) -> bool:
+    def _isWritten(self) -> bool:
         """
-        When the server has everything, and has had the time to choke on it.
+        Whether the whole slice has been written.
         """
-        if not self._isOut():
-            self._quietSince = None
-        elif self._quietSince is None:
-            self._quietSince = now
-        return self._quietSince is not None and now - self._quietSince >= PAUSE
+        return not isinstance(self._slice, Whole) or self.delivery.store.sent >= self._slice.end
 
-    def _isOut(self) -> bool:
+    def _confirms(self, ending: Ending) -> bool:
         """
-        Whether the whole slice is out, and acknowledged.
+        Whether the slice is confirmed, now that the connection has ended.
         """
-        if isinstance(self._slice, Whole) and self.delivery.store.sent < self._slice.end:
-            return False
-        view = self.link.view
-        return view.plain(view.sample().acked) >= self._window.written
+        raise NotImplementedError
 
     def _settleEnd(self, ending: Ending) -> None:
         """
-        The server's end confirms the slice.
+        See whether the slice is confirmed.
         """
-        if ending.clean:
+        self._confirmed = self._confirms(ending)
+        if self._confirmed:
             self.link.prove()
             self.delivery.search.sliceConfirmed(self._slice, self.delivery.server())
         super()._settleEnd(ending)
 
     def _ended(self, ending: Ending, sent: int, unsettled: bool) -> None:
         """
-        Settle the slice, or remember that it was lost.  A server that did not answer our end says nothing of it.
+        Settle the slice, or remember that it was lost.  An end that we began, and that does not confirm it, says
+        nothing of it.
         """
-        delivery = self.delivery
-        if ending.clean:
+        if self._confirmed:
             if isinstance(self._slice, Part):
-                delivery.settlePart(self._first, self._slice.count)
-        elif ending.reason != UNANSWERED:
+                self.delivery.settlePart(self._first, self._slice.count)
+        elif not ending.clean and ending.reason != UNANSWERED:
             self._sliceLost(ending)
 
     def _sliceLost(self, ending: Ending) -> None:
@@ -112,3 +107,48 @@ class Searcher(Sender):
         candidates = self._first.count > 1 or store.end - store.settled > 1
         if delivery.search.sliceLost(self._slice, delivery.server(), candidates):
             delivery.setFirstAside(self._first, f"servers close the connection at it ({ending.reason})")
+
+
+class Searcher(SliceSender):
+    """
+    Has a slice confirmed by a checkpoint.
+
+    :ivar _quietSince: when everything was first seen to be acknowledged.
+    """
+
+    _quietSince: float | None = None
+
+    def _checkpointDue(self, now: float) -> bool:
+        """
+        When the server has everything, and has had the time to choke on it.
+        """
+        view = self.link.view
+        if not self._isWritten() or view.plain(view.sample().acked) < self._window.written:
+            self._quietSince = None
+        elif self._quietSince is None:
+            self._quietSince = now
+        return self._quietSince is not None and now - self._quietSince >= PAUSE
+
+    def _confirms(self, ending: Ending) -> bool:
+        """
+        The server read to our end.
+        """
+        return ending.clean
+
+
+class RelpSearcher(SliceSender, RelpSender):
+    """
+    Has a slice confirmed by answers.
+    """
+
+    def _checkpointDue(self, now: float) -> bool:
+        """
+        When everything was answered, or the session has no numbers left.
+        """
+        return (self._isWritten() and not self._out) or super()._checkpointDue(now)
+
+    def _confirms(self, ending: Ending) -> bool:
+        """
+        Every message of the slice was answered with 200.
+        """
+        return self._isWritten() and not self._out

@@ -98,6 +98,17 @@ def keepLittleUnsent(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, option, NOTSENT_LOWAT)
 
 
+def acknowledgeAtOnce(transport: object) -> None:
+    """
+    Have our kernel acknowledge what it gets without delay, until it thinks otherwise: librelp sends the last answers of
+    a burst only when those before are acknowledged, 40 ms later by default (tcp(7), ``TCP_QUICKACK``).
+    """
+    lower, option = lowerTransport(transport), getattr(socket, "TCP_QUICKACK", None)
+    if lower is not None and option is not None and hasattr(lower, "socket"):
+        with suppress(OSError):
+            lower.socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+
 class IConnectionView(Interface):
     """
     What can be known of one connection from outside its protocol.

@@ -282,11 +282,12 @@ class RelayCase(TestCase):
         sourceTLS: SourceTLSSettings | None = None,
         stopTimeout: float = 5,
         hostname: str = "relay.example.com",
+        stateDir: str = "state",
     ) -> LogRelayService:
         """
         A relay that has started, until the end of the test.
         """
-        configuration = Configuration(tuple(sources), tuple(destinations), stopTimeout=stopTimeout, sourceTLS=sourceTLS)
+        configuration = Configuration(tuple(sources), tuple(destinations), stopTimeout, stateDir, sourceTLS)
         relay = LogRelayService(reactor, configuration, hostname)
         relay.privilegedStartService()
         relay.startService()

@@ -28,7 +28,7 @@ LAYERS = (
     """
     client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger failback
     failover feeds inlet link
-    probe reasons reporter resolver searcher sender senders tcpinfo throttle
+    probe reasons relpsender reporter resolver searcher sender senders tcpinfo throttle
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.datagram sources.factory sources.flow sources.handler
     sources.interface sources.observer sources.program sources.sockets sources.stdin sources.stream sources.systemd
