@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from urllib.error import HTTPError
@@ -73,3 +74,81 @@ class ExamplesTests(SynchronousTestCase):
         expected = {("14", "plain.py", "worker", f"step {number} done") for number in range(100)}
         self.assertEqual((len(steps), set(steps)), (100, expected))
         self.assertRegex(wrong[-1], r"(?s)^something went wrong\nTraceback .*ValueError: nothing is perfect$")
+
+
+def numberedLine(boot: str, number: int, before: str = "", behind: str = "") -> str:
+    """
+    A stamped message, with other elements.
+    """
+    return f'<13>1 - h a p m {before}[logrelay@32473 boot="{boot}" seq="{number}"]{behind} text\n'
+
+
+class DedupeTests(SynchronousTestCase):
+    """
+    The program that prints each message once.
+    """
+
+    def deduped(self, lines: list[str], *arguments: str, **changed: int) -> list[str]:
+        """
+        Give it lines.
+
+        :param changed: its limits.
+        """
+        command = [sys.executable, str(EXAMPLES / "dedupe.py"), *arguments]
+        if changed:
+            text = (EXAMPLES / "dedupe.py").read_text()
+            for name, value in changed.items():
+                text = re.sub(rf"(?m)^{name} = .*", f"{name} = {value}", text)
+            command = [sys.executable, "-c", text, *arguments]
+        given = "".join(lines).encode()
+        done = subprocess.run(command, input=given, capture_output=True, check=True, timeout=LIMIT)
+        self.assertEqual(done.stderr, b"")
+        return done.stdout.decode().splitlines(keepends=True)
+
+    def test_doubles(self) -> None:
+        """
+        What has come is dropped, whatever came in between and in whatever order.
+        """
+        order = [3, 1, 2, 2, 5, 4, 1, 9, 7, 5, 8, 3, 9, 6, 7, 10]
+        lines = [numberedLine("one", number) for number in order]
+        expected = [numberedLine("one", number) for number in dict.fromkeys(order)]
+        self.assertEqual(self.deduped(lines), expected)
+        path = self.mktemp()
+        Path(path).write_text("".join(lines))
+        self.assertEqual(self.deduped([], path), expected)
+
+    def test_starts(self) -> None:
+        """
+        The same number of another start is another message.
+        """
+        lines = [numberedLine(boot, number) for number in (1, 2) for boot in ("one", "two")]
+        self.assertEqual(self.deduped(lines * 2), lines)
+
+    def test_otherElements(self) -> None:
+        """
+        The stamp is found among other elements, and not in their values.
+        """
+        quoted = '<13>1 - h a p m [x a="\\"\\][logrelay@32473 boot=\\"b\\" seq=\\"1\\"\\]"] text\n'
+        lines = [
+            numberedLine("one", 1, behind='[x a="b"]'),
+            numberedLine("one", 2, '[x a="\\]\\" [y"][z]'),
+            quoted,
+        ]
+        again = [numberedLine("one", 1), numberedLine("one", 2, '[x a="c"]'), quoted]
+        self.assertEqual(self.deduped(lines + again), [*lines, quoted])
+
+    def test_withoutStamp(self) -> None:
+        """
+        What has no stamp is printed as often as it comes.
+        """
+        lines = ["<13>1 - h a p m - text\n", "anything\n", '<13>1 - h a p m - [logrelay@32473 boot="b" seq="1"]\n']
+        self.assertEqual(self.deduped(lines * 2), lines * 2)
+
+    def test_bounded(self) -> None:
+        """
+        The lowest ranges and the starts longest unheard of are forgotten: a double is printed then, and nothing lost.
+        """
+        apart = [numberedLine("one", number) for number in (1, 3, 5, 7)]
+        self.assertEqual(self.deduped([*apart, apart[-1], apart[0]], RANGES=3), [*apart, apart[0]])
+        starts = [numberedLine(boot, 1) for boot in ("one", "two", "three")]
+        self.assertEqual(self.deduped([*starts, starts[1], starts[0]], BOOTS=2), [*starts, starts[0]])

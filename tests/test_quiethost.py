@@ -58,8 +58,9 @@ class QuietHostTests(SynchronousTestCase):
         for message in sent[MESSAGES:]:
             self.second(destination, message)
         received, resent = self.received(self.primary), self.received(self.failover)
-        self.assertEqual(received, sent[:MESSAGES])
-        self.assertEqual(resent, sent[-len(resent) :])
+        # Not compared at once: the differences of long lists would take minutes to find.
+        self.assertTrue(received == sent[:MESSAGES], received[-1:])
+        self.assertTrue(resent == sent[-len(resent) :], resent[:1])
         self.assertEqual(destination.counters.switches, 1)
         stopped = destination.stop(30)
         self.clock.pump([0.1] * 60)
@@ -87,6 +88,7 @@ class QuietHostTests(SynchronousTestCase):
         """
         resent, doubles = self.tenMinutes()
         self.assertLessEqual(resent, 300)
+        self.assertGreater(resent, 0)
         self.assertEqual(doubles, resent)
         self.assertGreater(len(self.primary.connections), 1)
 
@@ -96,14 +98,16 @@ class QuietHostTests(SynchronousTestCase):
         """
         resent, doubles = self.tenMinutes(checkpointAge=60)
         self.assertLessEqual(resent, 61)
+        self.assertGreater(resent, 0)
         self.assertEqual(doubles, resent)
 
     def test_checkpoint(self) -> None:
         """
         With ``checkpoint`` they are so many bytes at most, and the message that reaches them.
         """
-        resent, doubles = self.tenMinutes(checkpoint=50 * (SIZE + 3))
-        self.assertLessEqual(resent, 51)
+        resent, doubles = self.tenMinutes(checkpoint=70 * (SIZE + 3))
+        self.assertLessEqual(resent, 71)
+        self.assertGreater(resent, 0)
         self.assertEqual(doubles, resent)
 
     def test_withoutCheckpoints(self) -> None:
