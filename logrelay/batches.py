@@ -41,12 +41,15 @@ class Origin:
     :ivar local: whether the messages are as programs write them to ``/dev/log``, without a host field.
     :ivar pausable: whether the source can be made to wait.  What cannot (datagrams, threads) loses its newest
         messages when a store is full.
+    :ivar answered: whether its sender is told what became of them, as with RELP.  What it was told to be taken must
+        not be dropped for lack of room; it waits instead, whatever the policy.
     """
 
     source: str
     host: bytes
     local: bool = False
     pausable: bool = True
+    answered: bool = False
 
 
 @attrs.frozen

@@ -21,7 +21,7 @@ class SourceSettings:
     One ``[[source]]``.
 
     :ivar name: unique among the sources; for people (``tcp:5140``, ``stdin``).
-    :ivar type: ``syslog`` or ``stdin``.
+    :ivar type: ``syslog``, ``relp`` or ``stdin``.
     :ivar listen: where to listen; ``None`` for standard input.
     :ivar framing: ``None`` means ``auto``: told from the first bytes of each connection.
     :ivar to: names of the destinations that get its messages; never empty.
@@ -221,11 +221,13 @@ def warningsOf(configuration: Configuration) -> list[str]:
     }
     warnings = []
     for source in configuration.sources:
-        waits = [name for name in source.to if name in blocking]
+        # RELP waits for every destination, since it answers for all of them.
+        waits = [name for name in source.to if name in blocking or source.type == "relp"]
         datagrams = source.listen is not None and source.listen.kind in ("udp", "unix-dgram")
         if len(source.to) > 1 and waits and not datagrams:
+            remedy = '; overflow = "drop-newest" or "drop-oldest" prevents that' if source.type != "relp" else ""
             warnings.append(
                 f"source {source.name} feeds {', '.join(source.to)}: when the buffer of {' or '.join(waits)} is full"
-                ' the source waits, and so do the others; overflow = "drop-newest" or "drop-oldest" prevents that'
+                f" the source waits, and so do the others{remedy}"
             )
     return warnings

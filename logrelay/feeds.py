@@ -24,6 +24,8 @@ class Feed:
     What one source feeds into: its route, and what makes it wait.
 
     :ivar to: the names of its destinations.
+    :ivar answered: whether its senders are told what became of their messages: then it waits for every destination
+        that is full, also for one that drops what it has no room for.
     :ivar saidToWait: whether the last that was told of it is that it waits.
     """
 
@@ -32,6 +34,7 @@ class Feed:
     route: Route
     throttle: Throttle
     counters: SourceCounters
+    answered: bool = False
     saidToWait: bool = False
 
     def snapshot(self, addresses: tuple[str, ...] = ()) -> SourceSnapshot:
@@ -47,7 +50,8 @@ class Feed:
 
 class Feeds:
     """
-    All feeds of a relay.  A destination that blocks makes those wait that lead to it, while its store is too full.
+    All feeds of a relay.  A destination that blocks makes those wait that lead to it, while its store is too full; one
+    that drops only those whose senders are answered.
     """
 
     def __init__(self, clock: Callable[[], float], log: EventLog, numbering: Numbering) -> None:
@@ -69,22 +73,23 @@ class Feeds:
         """
         name = destination.settings.name
         self._destinations[name] = destination
-        if destination.settings.buffer.overflow == "block":
-            destination.store.onFull = lambda: self._hold(name)
-            destination.store.onRoom = lambda: self._release(name)
+        destination.store.onFull = lambda: self._hold(name)
+        destination.store.onRoom = lambda: self._release(name)
 
-    def add(self, name: str, to: tuple[str, ...]) -> Feed:
+    def add(self, name: str, to: tuple[str, ...], answered: bool = False) -> Feed:
         """
         A new feed.
 
         :param name: of the source; no other may have it.
         :param to: names of destinations that were added.
+        :param answered: whether the source's senders are told what became of their messages.
         """
         counters = SourceCounters()
         route = Route([self._destinations[each] for each in to], counters, self._clock, self._numbering)
-        self._feeds[name] = feed = Feed(name, to, route, Throttle(), counters)
-        for destination in filter(self._isFull, to):
-            feed.throttle.hold(destination)
+        self._feeds[name] = feed = Feed(name, to, route, Throttle(), counters, answered)
+        for destination in to:
+            if self._isFull(destination) and self._waits(feed, destination):
+                feed.throttle.hold(destination)
         return feed
 
     @property
@@ -102,22 +107,27 @@ class Feeds:
 
     def _isFull(self, name: str) -> bool:
         """
-        Whether a destination makes its sources wait now.
+        Whether a destination's store is above its mark now.
         """
-        destination = self._destinations[name]
-        return destination.settings.buffer.overflow == "block" and destination.store.full
+        return self._destinations[name].store.full
 
-    def _leadingTo(self, destination: str) -> list[Feed]:
+    def _waits(self, feed: Feed, destination: str) -> bool:
         """
-        The feeds that lead to a destination.
+        Whether a feed waits for a destination that is full.
         """
-        return [feed for feed in self.all if destination in feed.to]
+        return feed.answered or self._destinations[destination].settings.buffer.overflow == "block"
+
+    def _waitingFor(self, destination: str) -> list[Feed]:
+        """
+        The feeds that lead to a destination, and wait for it when it is full.
+        """
+        return [feed for feed in self.all if destination in feed.to and self._waits(feed, destination)]
 
     def _hold(self, destination: str) -> None:
         """
         A destination is too full.
         """
-        for feed in self._leadingTo(destination):
+        for feed in self._waitingFor(destination):
             before = feed.throttle.waiting
             feed.throttle.hold(destination)
             if feed.throttle.waiting and not before:
@@ -137,7 +147,7 @@ class Feeds:
         A destination has room again.  Each time another source comes first: the room may not be enough for all, and the
         first one may fill it before the next is told.
         """
-        feeds = self._leadingTo(destination)
+        feeds = self._waitingFor(destination)
         self._turn += 1
         first = self._turn % max(1, len(feeds))
         for feed in feeds[first:] + feeds[:first]:

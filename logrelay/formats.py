@@ -23,6 +23,10 @@ from .stamping import Numbering, Stamper
 _BEGUN = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 _CONTINUED = re.compile(rb"[\x80-\xbf]")
 
+#: Conversion makes a message longer by less than this, in bytes: by a PRI, a timestamp, a host of up to 255 bytes, and
+#: a mark that numbers it.
+GROWTH = 600
+
 
 @attrs.frozen
 class Form:

@@ -190,8 +190,8 @@ SOURCE = Section(
     (
         Key(
             "type",
-            Choice(_words("syslog", "stdin"), later=("relp", "file")),
-            "What it reads: a socket that speaks syslog, or standard input (which needs twistd -n).",
+            Choice(_words("syslog", "relp", "stdin"), later=("file",)),
+            "What it reads: a socket that speaks syslog or RELP, or standard input (which needs twistd -n).",
             '"syslog"',
         ),
         Key("listen", LISTEN, "Where it listens, as a Twisted endpoint description."),

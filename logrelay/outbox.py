@@ -44,6 +44,9 @@ class Outbox:
     in.  Only history that a server has acknowledged, and the remainders of decoders, never count as full: no server
     could make room by taking them, and the stream would stop for ever.  ``drop-oldest`` gives up such history instead.
 
+    What its sender is told to be taken (RELP) is never dropped, whatever the policy: the bound is soft for it too, and
+    its source is paused by every policy.
+
     :ivar held: bytes that decoders keep.  ``cost`` has no more of them than :data:`REMAINDERS`.
     :ivar _batches: what has not settled, behind ``_cut`` empty slots.
     :ivar _refusing: whether what cannot be paused is dropped until there is room again.
@@ -91,8 +94,11 @@ class Outbox:
         limit = self.settings.size - batch.cost
         match self.settings.overflow:
             case "drop-oldest":
-                while self.cost > limit and self.settled < self.end:
+                while self.cost > limit and self._mayGo:
                     self._giveUpOldest()
+                # Where the oldest may not go, the newest has to.
+                return self.cost <= limit or self.settled == self.end or batch.origin.answered
+            case _ if batch.origin.answered:
                 return True
             case "block" if batch.origin.pausable:
                 return True
@@ -104,6 +110,15 @@ class Outbox:
                 return fits
             case _:
                 return self.cost <= limit or self.acked == self.end
+
+    @property
+    def _mayGo(self) -> bool:
+        """
+        Whether there is an oldest batch, and it may be given up: unless only its sender's trust in us keeps it.
+        """
+        if self.settled == self.end:
+            return False
+        return self.settled < self.acked or not self._at(self.settled).origin.answered
 
     def _giveUpOldest(self) -> None:
         """

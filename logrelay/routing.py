@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
-from zope.interface import Interface, implementer
+from zope.interface import Attribute, Interface, implementer
 
 from .batches import Batch
 from .counters import SourceCounters
-from .formats import Converter, Form
+from .formats import GROWTH, Converter, Form
 from .stamping import Numbering
 from .store import Accepted
 
@@ -24,6 +24,8 @@ class IRoute(Interface):
     """
     Where a source delivers what it has decoded.
     """
+
+    certain: int = Attribute("Messages of up to so many bytes are never given up for their length; at least 0.")
 
     def deliver(batch: Batch, accepted: Accepted | None = None) -> None:
         """
@@ -134,6 +136,7 @@ class Route:
         self._clock = clock
         self._takers = tuple(takers)
         forms = dict.fromkeys(taker.form for taker in takers)
+        self.certain = max(0, min((form.maxMessageSize - GROWTH for form in forms), default=0))
         self._lanes = [
             Lane(Converter(form, numbering), tuple(each for each in takers if each.form == form)) for form in forms
         ]

@@ -113,7 +113,7 @@ class LogRelayService(Service):
         """
         One source, joined to its destinations.
         """
-        feed = self._feeds.add(settings.name, settings.to or tuple(self._destinations))
+        feed = self._feeds.add(settings.name, settings.to or tuple(self._destinations), settings.type == "relp")
         return sourceFor(
             self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls, self.log.tell
         )

@@ -17,6 +17,7 @@ from .sections import Findings, Reading, readSection
 from .values import meant, shown
 
 _STREAMS = ("tcp", "tls", "unix", "systemd")
+_RELP = ("tcp", "tls")
 
 #: Where keys that not every source knows have a meaning.
 _ONLY = {
@@ -53,7 +54,7 @@ class SourceRules:
         :return: the settings, or ``None`` if anything was wrong.
         """
         before = len(self.findings.found)
-        if table.get("type") in ("relp", "file"):
+        if table.get("type") == "file":
             # Its other keys belong to this type: nothing more can be said of them.
             table = {"type": table["type"]}
         own = readSection(self.findings, SOURCE, path, table, self.base)
@@ -94,6 +95,8 @@ class SourceRules:
         Refuse keys that would change nothing.  One that is written with its default does no harm.
         """
         kind = listen.kind if listen else "stdin"
+        if own.values["type"] == "relp":
+            self._relp(own, kind)
         for key in SOURCE.keys:
             kinds = _ONLY.get(key.name, (kind,))
             if kind in kinds or key.name not in own.written or key.attribute not in own.values:
@@ -101,6 +104,17 @@ class SourceRules:
             if own.written[key.name] != key.defaultValue():
                 what = f"has no meaning for {kind}: it is for {', '.join(kinds)}"
                 self.findings.add((*own.path, key.name), what, "take it out")
+
+    def _relp(self, own: Reading, kind: str) -> None:
+        """
+        Refuse what RELP, which has frames of its own and needs a way back, can't do.
+        """
+        if kind not in _RELP:
+            what, remedy = f"RELP can't be listened for on {kind}", "write tcp: or tls:, as in tcp:2514"
+            self.findings.add((*own.path, "listen"), what, remedy)
+        if own.values.get("framing") is not None:
+            what = "has no meaning for relp, which has frames of its own"
+            self.findings.add((*own.path, "framing"), what, "take it out")
 
     def _apart(self, own: Reading, listen: Listen | None) -> str:
         """

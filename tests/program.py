@@ -31,6 +31,7 @@ class AnsweringRoute:
     """
 
     def __init__(self) -> None:
+        self.certain = 65536
         self.messages: list[bytes] = []
         self.framings: list[Framing] = []
         self.held = 0

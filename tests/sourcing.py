@@ -26,11 +26,13 @@ class KeptRoute:
     """
     Keeps every batch.
 
+    :ivar certain: messages of up to so many bytes are never given up for their length.
     :ivar held: the bytes that decoders have said they keep.
     :ivar onDeliver: called after each batch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certain: int = 65536) -> None:
+        self.certain = certain
         self.batches: list[Batch] = []
         self.held = 0
         self.holds: list[int] = []

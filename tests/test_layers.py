@@ -30,8 +30,9 @@ LAYERS = (
     failover feeds inlet link
     probe reasons relpsender reporter resolver searcher sender senders tcpinfo throttle
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
-    sources sources.acceptor sources.connection sources.datagram sources.factory sources.flow sources.handler
-    sources.interface sources.observer sources.program sources.sockets sources.stdin sources.stream sources.systemd
+    sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.flow
+    sources.handler sources.interface sources.observer sources.program sources.relp sources.sockets sources.stdin
+    sources.stream sources.systemd sources.tap
     """,
     # Composition.
     "service",

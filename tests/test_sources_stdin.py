@@ -123,7 +123,7 @@ class StdinTests(StdinCase):
         """
         lines = logged(self)
         for framing, data, said in (
-            (Framing.LF, b"x" * 500 + b"\n", "a line of standard input was longer than max-message-size"),
+            (Framing.LF, b"x" * 500 + b"\n", "a message of standard input was longer than max-message-size"),
             (Framing.OCTET_COUNTING, b"3 on", "standard input ended within a frame"),
         ):
             lines.clear()

@@ -34,10 +34,11 @@ from logrelay.config import SourceSettings
 from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
 from logrelay.sources.acceptor import ACCEPTS_PER_TURN, REST, Acceptor
-from logrelay.sources.connection import HANDSHAKE_LIMIT, MUCH, Tap
-from logrelay.sources.connection import REST as MOMENT
+from logrelay.sources.connection import FAREWELL, HANDSHAKE_LIMIT
 from logrelay.sources.sockets import BoundSocket, openSocket
-from logrelay.sources.stream import FAREWELL, StreamSource
+from logrelay.sources.stream import StreamSource
+from logrelay.sources.tap import MUCH, Tap
+from logrelay.sources.tap import REST as MOMENT
 from logrelay.throttle import Throttle
 
 from .sourcing import KeptRoute, folder, listening, logged
@@ -215,7 +216,7 @@ class ConnectionTests(StreamCase):
             protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual((self.counters.overlong, self.counters.incomplete), (2, 2))
         overlong, incomplete = lines
-        self.assertIn("a line of 192.0.2.7 was longer than max-message-size; its head is kept", overlong)
+        self.assertIn("a message of 192.0.2.7 was longer than max-message-size; its head is kept", overlong)
         self.assertIn("192.0.2.7 ended within a frame, which is dropped", incomplete)
 
     def test_servedInTurn(self) -> None:

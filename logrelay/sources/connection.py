@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -19,17 +18,17 @@ from ..batches import Origin
 from ..complaints import Complaints
 from ..config import SourceSettings
 from ..counters import SourceCounters
-from ..framing import decoderFor
 from ..routing import IRoute
 from ..throttle import Throttle
 from ..tls import tlsReason
 from ..tlsconnection import reasonIn
-from .flow import Cuts, Flow
+from .dialogue import NewFlow
+from .flow import Cuts
 from .interface import Reactor
+from .tap import Tap
 
-#: After a read of so many bytes, and less than a full one, a connection rests for so many seconds.  At 400,000 messages
-#: of 250 bytes a second this takes a third of the CPU away; at 20,000 a second no read brings so much.
-MUCH, REST = 4096, 0.002
+#: A peer that is told the end has so many seconds to end its side, so that what is under way is still taken in.
+FAREWELL = 1.0
 
 #: An inbound peer has so many seconds for its TLS handshake.  It takes milliseconds; one that has not finished by then
 #: only keeps others from one of the ``max-connections``.
@@ -47,6 +46,7 @@ class Intake:
 
     :ivar cuts: says so when messages did not come in whole.
     :ivar connections: those that are open.
+    :ivar newFlow: makes what understands the bytes of one connection.
     :ivar ended: told whenever one has ended.
     """
 
@@ -56,67 +56,13 @@ class Intake:
     throttle: Throttle
     counters: SourceCounters
     complaints: Complaints
+    newFlow: NewFlow
     ended: Callable[[], None]
     connections: set[Connection] = attrs.field(factory=set)
     cuts: Cuts = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.cuts = Cuts(self.counters, self.complaints)
-
-
-@implementer(IPushProducer)
-class Tap:
-    """
-    Reads one transport, but not while the throttle holds it, and not for a moment after a read that brought much.
-
-    A peer that writes each message by itself would be read as fast as it writes, some messages at a time, and each
-    read costs as much as hundreds of messages do.  The moment lets more come together.
-    """
-
-    def __init__(self, clock: IReactorTime, transport: Any) -> None:
-        self._clock = clock
-        self._transport = transport
-        self._held = False
-        self._resting: IDelayedCall | None = None
-
-    def pauseProducing(self) -> None:
-        """
-        The throttle holds it.
-        """
-        self._held = True
-        self._transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        The throttle holds it no more.
-        """
-        self._held = False
-        if self._resting is None:
-            self._transport.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """
-        It is not to be read any more.
-        """
-        if self._resting is not None:
-            self._resting.cancel()
-            self._resting = None
-
-    def rest(self, size: int) -> None:
-        """
-        A read has brought ``size`` bytes.  After a full one the next follows at once: more is waiting already.
-        """
-        if self._resting is None and MUCH <= size < FileDescriptor.bufferSize:
-            self._transport.pauseProducing()
-            self._resting = self._clock.callLater(REST, self._rested)
-
-    def _rested(self) -> None:
-        """
-        The moment is over.
-        """
-        self._resting = None
-        if not self._held:
-            self._transport.resumeProducing()
 
 
 class Connection(Protocol):
@@ -128,11 +74,11 @@ class Connection(Protocol):
     _tap: Tap
 
     def __init__(self, intake: Intake, origin: Origin) -> None:
-        settings = intake.settings
-        decoder = decoderFor(settings.framing, origin, settings.maxMessageSize, intake.counters)
+        self.origin = origin
         self._intake = intake
-        self._flow = Flow(decoder, intake.route)
-        self._peer = origin.host.decode()
+        self._flow = intake.newFlow(self, intake.settings, intake.route, intake.counters)
+        self._name = origin.host.decode()
+        self._parting: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """
@@ -141,6 +87,7 @@ class Connection(Protocol):
         self._tap = Tap(self._intake.reactor, self.transport)
         self._intake.connections.add(self)
         self._intake.counters.connections += 1
+        self._flow.begin()
         self._begin()
 
     def _begin(self) -> None:
@@ -155,11 +102,12 @@ class Connection(Protocol):
         """
         self._intake.throttle.served(self._tap)
         error = self._flow.take(data)
-        self._intake.cuts.look(self._peer)
+        self._intake.cuts.look(self._name)
         if error is not None:
-            self._intake.complaints.say("framing", f"closed the connection of {self._peer}: {error}")
-            self.cut()
-        else:
+            self._intake.complaints.say("framing", f"closed the connection of {self._name}: {error}")
+            if not self._flow.fail():
+                self.cut()
+        elif self._flow.patient:
             self._rest(len(data))
 
     def _rest(self, size: int) -> None:
@@ -175,8 +123,10 @@ class Connection(Protocol):
         self.connected = 0
         try:
             self._flow.end()
-            self._intake.cuts.look(self._peer)
+            self._intake.cuts.look(self._name)
         finally:
+            if self._parting is not None and self._parting.active():
+                self._parting.cancel()
             self._intake.throttle.remove(self._tap)
             self._tap.stopProducing()
             self._intake.connections.discard(self)
@@ -184,10 +134,51 @@ class Connection(Protocol):
 
     def bidFarewell(self) -> None:
         """
-        Tell the peer that this is the end, and go on reading what it has under way.
+        The source stops.
         """
         if self.connected:
-            self.transport.loseWriteConnection()
+            self._flow.farewell()
+
+    def write(self, data: bytes) -> None:
+        """
+        Say something.
+        """
+        self.transport.write(data)
+
+    def hold(self, reason: str) -> None:
+        """
+        Read nothing more, as long as this reason holds.
+        """
+        self._tap.hold(reason)
+
+    def release(self, reason: str) -> None:
+        """
+        Read again, unless there is another reason not to.
+        """
+        self._tap.release(reason)
+
+    def produce(self, producer: IPushProducer | None) -> None:
+        """
+        From now on tell a producer when what we say is not read, and when it is again; ``None``: tell nobody.
+        """
+        if producer is None:
+            self.transport.unregisterProducer()
+        else:
+            self.transport.registerProducer(producer, True)
+
+    def part(self) -> None:
+        """
+        Tell the peer that this is the end, and go on reading what it has under way; for a moment.
+        """
+        if self._parting is None:
+            self._parting = self._intake.reactor.callLater(FAREWELL, self.cut)
+            self._endWriting()
+
+    def _endWriting(self) -> None:
+        """
+        End our side.
+        """
+        self.transport.loseWriteConnection()
 
     def cut(self) -> None:
         """
@@ -220,7 +211,7 @@ class TLSConnection(Connection):
         """
         The peer keeps its place and does nothing with it.
         """
-        self._refuse("tls-timeout", f"{self._peer} did not finish the TLS handshake within {HANDSHAKE_LIMIT:g} s")
+        self._refuse("tls-timeout", f"{self._name} did not finish the TLS handshake within {HANDSHAKE_LIMIT:g} s")
         self.cut()
 
     def _refuse(self, reason: str, why: str) -> None:
@@ -238,7 +229,7 @@ class TLSConnection(Connection):
             self._deadline.cancel()
             if not isinstance(reason.value, ConnectionDone | ConnectionLost):
                 why = reason.getErrorMessage() if tlsReason(reason) is None else reasonIn(reason.value)
-                self._refuse("tls-handshake", f"TLS handshake of {self._peer} failed: {why}")
+                self._refuse("tls-handshake", f"TLS handshake of {self._name} failed: {why}")
         super().connectionLost(reason)
 
     def _rest(self, size: int) -> None:
@@ -246,7 +237,7 @@ class TLSConnection(Connection):
         Never: what is read here was decrypted in pieces, whose sizes say nothing of what is waiting.
         """
 
-    def bidFarewell(self) -> None:
+    def _endWriting(self) -> None:
         """
         Send a close_notify, and go on reading until the peer's.
         """

@@ -16,7 +16,9 @@ from ..events import Observer
 from ..routing import IRoute
 from ..throttle import Throttle
 from .datagram import DatagramSource
+from .dialogue import SyslogFlow
 from .interface import ISource, Reactor
+from .relp import RelpFlow
 from .sockets import BoundSocket, openSocket
 from .stdin import StdinSource
 from .stream import StreamSource
@@ -50,7 +52,8 @@ def sourceFor(
         return DatagramSource(reactor, settings, route, counters, hostname, openSocket, tell)
     if listen.kind != "systemd":
         mine = tls if listen.kind == "tls" else None
-        return StreamSource(reactor, settings, route, throttle, counters, hostname, openSocket, mine, tell)
+        flow = RelpFlow if settings.type == "relp" else SyslogFlow
+        return StreamSource(reactor, settings, route, throttle, counters, hostname, openSocket, mine, tell, flow)
 
     def build(bound: BoundSocket) -> ISource:
         if bound.socket.type == socket.SOCK_DGRAM:

@@ -31,7 +31,7 @@ class Cuts:
         """
         overlong, incomplete = self._counters.overlong, self._counters.incomplete
         if overlong > self._overlong:
-            why = f"a line of {peer} was longer than max-message-size; its head is kept"
+            why = f"a message of {peer} was longer than max-message-size; its head is kept"
             self._complaints.say("overlong", why, overlong - self._overlong)
             self._overlong = overlong
         if incomplete > self._incomplete:
@@ -40,17 +40,35 @@ class Cuts:
             self._incomplete = incomplete
 
 
+class Account:
+    """
+    Keeps a route's account of what one decoder keeps, since it is not whole yet.
+
+    :ivar _told: how many bytes the route has been told of.
+    """
+
+    def __init__(self, route: IRoute) -> None:
+        self._route = route
+        self._told = 0
+
+    def keep(self, size: int) -> None:
+        """
+        Tell the route how much is kept, if that has changed.
+        """
+        if size != self._told:
+            delta, self._told = size - self._told, size
+            self._route.hold(delta)
+
+
 class Flow:
     """
     Decodes a stream, delivers its messages, and keeps the route's account of what is not whole yet.
-
-    :ivar _held: how many bytes of remainder the route has been told of.
     """
 
     def __init__(self, decoder: Decoder, route: IRoute) -> None:
         self._decoder = decoder
         self._route = route
-        self._held = 0
+        self._account = Account(route)
 
     def take(self, data: bytes) -> FramingError | None:
         """
@@ -69,7 +87,7 @@ class Flow:
             if self._decoder.error is None:
                 self._deliver(self._decoder.finish())
         finally:
-            self._hold(0)
+            self._account.keep(0)
 
     def _deliver(self, batches: list[Batch]) -> None:
         """
@@ -78,12 +96,4 @@ class Flow:
         """
         for batch in batches:
             self._route.deliver(batch)
-        self._hold(self._decoder.held)
-
-    def _hold(self, size: int) -> None:
-        """
-        Tell the route how much is kept, if that has changed.
-        """
-        if size != self._held:
-            delta, self._held = size - self._held, size
-            self._route.hold(delta)
+        self._account.keep(self._decoder.held)

@@ -1,5 +1,5 @@
 """
-Syslog over streams: TCP, TLS and UNIX sockets.
+Messages over streams: TCP, TLS and UNIX sockets.
 """
 
 from __future__ import annotations
@@ -24,12 +24,10 @@ from ..tcpinfo import keepAlive
 from ..throttle import Throttle
 from ..tls import tlsFactory
 from .acceptor import Acceptor
-from .connection import Connection, Intake, TLSConnection
+from .connection import FAREWELL, Connection, Intake, TLSConnection
+from .dialogue import NewFlow, SyslogFlow
 from .interface import ISource, Reactor
 from .sockets import BoundSocket, numericHost
-
-#: A peer that is told the end has so many seconds to end its side, so that what is under way is still taken in.
-FAREWELL = 1.0
 
 #: When an idle connection is asked whether its peer is still there, how often, and when it is given up: a dead one
 #: leaves within two minutes.  Seconds, seconds, probes.
@@ -65,12 +63,19 @@ class StreamSource:
         open: Callable[[SourceSettings], BoundSocket],
         tls: IOpenSSLServerConnectionCreator | None = None,
         tell: Observer = logEvent,
+        newFlow: NewFlow = SyslogFlow,
     ) -> None:
+        """
+        :param open: binds the socket that is listened on.
+        :param newFlow: makes what understands the bytes of one connection.
+        """
         self.settings = settings
         self._reactor = reactor
         self._open = open
         self._complaints = Complaints(reactor, settings.name, tell)
-        self._intake = Intake(reactor, settings, route, throttle, counters, self._complaints, self._connectionEnded)
+        self._intake = Intake(
+            reactor, settings, route, throttle, counters, self._complaints, newFlow, self._connectionEnded
+        )
         self._factory = _connectionFactory(self._intake, hostname, tls)
         self._acceptor: Acceptor | None = None
         self._farewell: _Farewell | None = None
@@ -168,10 +173,11 @@ class _Connections(Factory):
         Messages from the network are their peer's, those from UNIX sockets as programs of this host write them.
         """
         name = self._intake.settings.name
+        answered = self._intake.settings.type == "relp"
         host = getattr(addr, "host", None)
         if host is None:
             return self._kind(self._intake, Origin(name, self._hostname, local=True))
-        return self._kind(self._intake, Origin(name, numericHost(host)))
+        return self._kind(self._intake, Origin(name, numericHost(host), answered=answered))
 
 
 def _connectionFactory(
