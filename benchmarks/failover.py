@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor as theReactor
 from twisted.internet.defer import Deferred
@@ -34,7 +35,7 @@ from tests.real import Loggen, RealServer, Rsyslog, SyslogNg, freePort, sequence
 #: How often the servers' files are looked at, in seconds: the error of each time printed.
 LOOK = 0.002
 
-reactor: object = theReactor
+reactor: Any = theReactor
 
 
 class Arrivals:
