@@ -21,7 +21,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -33,6 +34,9 @@ MARK = b"seq: "
 
 #: A round that takes longer has hung.
 LIMIT = 120.0
+
+#: From the port to listen on, the port of the sink and a folder for files to the command that runs a relay.
+Command = Callable[[int, int, Path], list[str]]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -92,14 +96,14 @@ def cpuSeconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def logrelay(case: str, port: int, sink: int, folder: Path) -> list[str]:
+def logrelay(case: str, port: int, sink: int, folder: Path, *, delivery: str = "replay") -> list[str]:
     """
     The command that runs our relay.
     """
     form = ["--driver=network", "--format=as-is"] if case == "as-is" else ["--driver=syslog"]
     return [
         *(str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "logrelay"),
-        *(f"--listen=tcp:{port}:interface=127.0.0.1", f"--primary=127.0.0.1:{sink}", *form),
+        *(f"--listen=tcp:{port}:interface=127.0.0.1", f"--primary=127.0.0.1:{sink}", f"--delivery={delivery}", *form),
     ]
 
 
@@ -125,25 +129,27 @@ action(type="omfwd" target="127.0.0.1" port="{sink}" protocol="tcp" tcp_framing=
     return [str(ROOT / Rsyslog.program), "-n", "-f", str(configuration), "-i", str(folder / "pid"), "-M", str(modules)]
 
 
-RELAYS = {"logrelay": logrelay, "rsyslog": rsyslog}
+RELAYS: dict[str, Callable[..., list[str]]] = {"logrelay": logrelay, "rsyslog": rsyslog}
 
 
-def run(relay: str, case: str, number: int) -> Result:
+def run(name: str, command: Command, number: int) -> Result:
     """
     Send ``number`` messages through a relay.
 
+    :param name: of the relay, for errors.
     :raises AssertionError: if one did not arrive.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder, port, sink = Path(name), freePort(), Sink()
-        command = RELAYS[relay](case, port, sink.port, folder)
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as folder:
+        port, sink = freePort(), Sink()
+        process = subprocess.Popen(
+            command(port, sink.port, Path(folder)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
-            waitUntil(lambda: connects(port), f"{relay} listens")
+            waitUntil(lambda: connects(port), f"{name} listens")
             time.sleep(0.5)
             before, began = cpuSeconds(process.pid), time.monotonic()
             sent = Loggen.start(("127.0.0.1", port), rate=1_000_000, number=number, size=250).wait(LIMIT)
-            waitUntil(lambda: sink.count >= sent, f"{relay} delivers all of {sent}", LIMIT)
+            waitUntil(lambda: sink.count >= sent, f"{name} delivers all of {sent}", LIMIT)
             took = time.monotonic() - began
             cpu = cpuSeconds(process.pid) - before
             assert sink.count == sent, (sink.count, sent)
@@ -178,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results: dict[str, list[Result]] = {relay: [] for relay in RELAYS}
         for _ in range(options.rounds):
             for relay in RELAYS:
-                results[relay].append(run(relay, case, options.messages))
+                results[relay].append(run(relay, partial(RELAYS[relay], case), options.messages))
         cpu = {relay: statistics.median(each.cpu for each in results[relay]) for relay in RELAYS}
         for relay in RELAYS:
             rate = statistics.median(each.rate for each in results[relay])
