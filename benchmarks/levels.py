@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--case", choices=("as-is", "convert"), default="as-is")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--messages", type=int, default=400_000)
+    parser.add_argument("--messages", type=int, default=1_000_000)
     options = parser.parse_args(arguments)
     cpu = measure(options.case, options.rounds, options.messages)
     print(f"CPU s/million messages, {options.case}, {options.rounds} rounds of {options.messages:,} messages")

@@ -12,7 +12,6 @@ What is the same: one TCP connection in, one out, no TLS, nothing on disk.  rsys
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import statistics
@@ -37,8 +36,6 @@ LIMIT = 120.0
 
 #: From the port to listen on, the port of the sink and a folder for files to the command that runs a relay.
 Command = Callable[[int, int, Path], list[str]]
-
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sink:
@@ -92,8 +89,8 @@ def cpuSeconds(pid: int) -> float:
     """
     The CPU time that a process and its threads have used, user and system.
     """
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    # The clock that clock_getcpuclockid(3) of Linux names: to the nanosecond, where /proc has ticks of 10 ms.
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def logrelay(case: str, port: int, sink: int, folder: Path, *, delivery: str = "replay") -> list[str]:

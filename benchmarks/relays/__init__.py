@@ -20,7 +20,7 @@ from tests.real import ROOT, TOP, RealServer, Rsyslog, SyslogNg
 #: Where the configuration files are.
 TEMPLATES = Path(__file__).parent
 
-#: All servers listen on this port: syslog-ng knows no other way.
+#: All servers listen on this port, as the files say: syslog-ng knows no other way.
 SERVER_PORT = 5140
 
 
@@ -45,7 +45,6 @@ class Relay(RealServer):
         return string.Template((TEMPLATES / self.template).read_text()).substitute(
             port=self.port,
             folder=self.directory,
-            serverPort=SERVER_PORT,
             primary=primary,
             second=second,
             third=third,
