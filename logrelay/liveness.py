@@ -11,6 +11,16 @@ from __future__ import annotations
 
 import attrs
 
+#: A server reads as long as its window reaches further, by such a share at least of what was acknowledged meanwhile,
+#: and so many bytes.  (Without that it reaches a little further too: by up to 0.4 was seen, since kernels count memory
+#: and not bytes.)  It does not when so many bytes were acknowledged and its window did not.
+SHARE, ADVANCE, ENOUGH = 0.5, 16 * 1024, 32 * 1024
+
+#: When a server has not read for such a share of ``stall-timeout``, it is suspected, and gets only one batch each time
+#: that such a share has passed.  Each is acknowledged with the window of that moment: of a server that is only slow it
+#: reaches far by then.
+SUSPECTED, TRICKLE = 0.25, 0.1
+
 
 @attrs.frozen
 class Sample:
@@ -46,7 +56,11 @@ class Liveness:
     Turns samples of one connection into a verdict.
 
     :ivar ackTimeout: seconds without an acknowledgement while data is out.
-    :ivar stallTimeout: seconds without an acknowledgement since the window was seen closed.
+    :ivar stallTimeout: seconds without an acknowledgement since the window was seen closed, or since the server ceased
+        to read, which is some time before that: its kernel goes on to take data until its buffer is full.
+    :ivar _looked: when it was looked whether the server reads: the time, the bytes acknowledged, and how far the window
+        reached.
+    :ivar _unreadSince: since when it does not.
     """
 
     ackTimeout: float
@@ -55,6 +69,8 @@ class Liveness:
     _closedSince: float | None = None
     _silentSince: float | None = None
     _unansweredSince: float | None = None
+    _looked: tuple[float, int, int] | None = None
+    _unreadSince: float | None = None
 
     def observe(self, now: float, sample: Sample) -> str | None:
         """
@@ -62,16 +78,62 @@ class Liveness:
 
         :return: ``ack-timeout``, ``stalled``, or ``None`` while there is hope.
         """
-        if sample.acked > self._acked or not sample.waiting:
+        self._observeReading(now, sample)
+        moved = sample.acked > self._acked
+        if moved or not sample.waiting:
             self._acked = sample.acked
             self._closedSince = self._silentSince = self._unansweredSince = None
-            return None
+            return self._judgeReading(now) if moved else None
         if sample.closed:
             return self._observeClosed(now, sample)
         # A window that opens without an acknowledgement, and closes again, has been closed all the time.
         if self._silentSince is None:
             self._silentSince = now
         return "ack-timeout" if now - self._silentSince >= self.ackTimeout else None
+
+    def _observeReading(self, now: float, sample: Sample) -> None:
+        """
+        Note since when the server does not read, as far as its windows tell.
+        """
+        if sample.window is None:
+            return
+        reach = sample.acked + sample.window
+        since, acked, reached = self._looked or (now, sample.acked, reach - ADVANCE)
+        taken = sample.acked - acked
+        madeRoom = self._closedSince is not None and sample.acked > self._acked
+        if madeRoom or reach - reached >= max(ADVANCE, SHARE * taken):
+            self._unreadSince = None
+        elif taken < ENOUGH:
+            return
+        elif self._unreadSince is None:
+            self._unreadSince = since
+        self._looked = now, sample.acked, reach
+
+    def _unreadFor(self, now: float) -> float:
+        """
+        For how many seconds the server has not read.
+        """
+        return 0.0 if self._unreadSince is None else now - self._unreadSince
+
+    def suspects(self, now: float) -> bool:
+        """
+        Whether the server seems not to read.
+        """
+        return self._unreadFor(now) >= SUSPECTED * self.stallTimeout
+
+    @property
+    def trickle(self) -> float:
+        """
+        A suspected server is to get no more than a batch in so many seconds.
+        """
+        return TRICKLE * self.stallTimeout
+
+    def _judgeReading(self, now: float) -> str | None:
+        """
+        Whether the server has not read for too long, though its window may not be closed yet.  Only asked when that was
+        just told: of a pause nothing is known.
+        """
+        return "stalled" if self._unreadFor(now) >= self.stallTimeout else None
 
     def _observeClosed(self, now: float, sample: Sample) -> str | None:
         """
@@ -86,4 +148,4 @@ class Liveness:
             self._unansweredSince = now
         elif now - self._unansweredSince >= self.ackTimeout:
             return "ack-timeout"
-        return "stalled" if now - self._closedSince >= self.stallTimeout else None
+        return self._judgeReading(now) or ("stalled" if now - self._closedSince >= self.stallTimeout else None)

@@ -80,7 +80,7 @@ class RelpSender(Sender):
 
     # Out.
 
-    def _hasRoom(self) -> bool:
+    def _hasRoom(self, now: float) -> bool:
         """
         Whether one more batch fits the window, and the numbers of the session.  Nothing is sent behind a refusal: what
         the server will be left for is to be little.

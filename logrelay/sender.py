@@ -60,7 +60,7 @@ class Sender(Protocol):
         self.paused = False
         self._window = Window(delivery.most, settings.buffer.size // 2, settings.replayTime)
         self._passed = 0
-        self._lookedAt = 0.0
+        self._lookedAt = self._wroteAt = 0.0
         self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * delivery.patience())
         self._tickCall: IDelayedCall | None = None
         self._bucketCall: IDelayedCall | None = None
@@ -157,7 +157,7 @@ class Sender(Protocol):
         delivery = self.delivery
         store, counters, bucket = delivery.store, delivery.counters, delivery.bucket
         now = delivery.clock.seconds()
-        while not self.paused and self._hasRoom() and (bucket is None or self._mayTake(bucket, now)):
+        while not self.paused and self._hasRoom(now) and (bucket is None or self._mayTake(bucket, now)):
             batch = self._next()
             if batch is None:
                 break
@@ -180,11 +180,13 @@ class Sender(Protocol):
         self.delivery.counters.sent += batch.count
         self.delivery.counters.sentBytes += len(batch.payload)
 
-    def _hasRoom(self) -> bool:
+    def _hasRoom(self, now: float) -> bool:
         """
-        Whether the peer may be sent more.  TCP's own window decides that.
+        Whether the peer may be sent more.  TCP's own window decides that, but a peer that seems not to read gets only
+        what will tell whether it does: what its kernel has and it never reads would have to be sent again.
         """
-        return True
+        liveness = self._liveness
+        return not liveness.suspects(now) or now - self._wroteAt >= liveness.trickle
 
     def _next(self) -> Batch | None:
         """
@@ -196,6 +198,7 @@ class Sender(Protocol):
         """
         Write a batch.  The store has handed out up to and with it.
         """
+        self._wroteAt = now
         self._window.wrote(len(batch.payload), batch.cost, self.delivery.store.sent, now)
         self.transport.write(batch.payload)
 
@@ -247,6 +250,9 @@ class Sender(Protocol):
         self._settle()
         if self.link.finishing is None and self._checkpointDue(now):
             self.link.finish(CHECKPOINT, delivery.settings.drainTimeout, patient=True)
+        else:
+            # What was held back from a peer that seemed not to read.
+            self.offer()
 
     def _judge(self, now: float, sample: Sample) -> tuple[str, str] | None:
         """

@@ -127,6 +127,70 @@ class LivenessTests(SynchronousTestCase):
             ackTimeout=100,
         )
 
+    def test_ceasedToRead(self) -> None:
+        """
+        A server that has ceased to read is stalled so long after that, though its kernel took more for a while, and
+        may take still more; one that reads has its full time from when the window closes.
+        """
+        for reads, open_, expected in ((False, 10, 61), (True, 10, 71), (False, 1000, 61)):
+            liveness = Liveness(10, 60)
+            for now in range(500):
+                # There is little traffic, and it is read.
+                self.assertIsNone(liveness.observe(now - 1000, Sample(100 * now, 100 * now, False, 1_000_000)))
+            verdict, now, acked = None, 0, 50_000
+            while verdict is None:
+                now += 1
+                acked += 100_000 if now <= open_ else 0
+                window = 100_000_000 - (0 if reads else acked)
+                verdict = liveness.observe(now, Sample(acked + 1, acked, now > open_, 0 if now > open_ else window))
+            self.assertEqual((verdict, now), ("stalled", expected), (reads, open_))
+
+    def test_slowReader(self) -> None:
+        """
+        One that reads slower than it gets is suspected, but not stalled: the little that it gets then shows that it
+        reads.
+        """
+        liveness = Liveness(10, 60)
+        acked = unread = 0
+        suspected, wroteAt = 0, -10.0
+        for now in range(1200):
+            unread = max(0, unread - 15_000)
+            suspects = liveness.suspects(now)
+            suspected += suspects
+            if unread + 40_000 <= 3_000_000 and (not suspects or now - wroteAt >= liveness.trickle):
+                acked, unread, wroteAt = acked + 40_000, unread + 40_000, now
+            window = 3_000_000 - unread
+            self.assertIsNone(liveness.observe(now, Sample(acked + 1, acked, window < 40_000, window)), now)
+        self.assertTrue(0 < suspected < 600, suspected)
+        self.assertGreater(acked, 10_000_000)
+
+    def test_pause(self) -> None:
+        """
+        What a server has read during a pause shows with the next acknowledgement, and one that has not is stalled then.
+        """
+        for reads in (False, True):
+            liveness = Liveness(10, 60)
+            for now in range(30):
+                acked = 40_000 * now
+                self.assertIsNone(liveness.observe(now, Sample(acked, acked, False, 2_000_000 - acked)))
+            self.assertTrue(liveness.suspects(29))
+            for now in (31, 500, 501, 502):
+                self.assertIsNone(liveness.observe(now, Sample(acked, acked, False, 2_000_000 - acked)))
+            window = 2_000_000 - (0 if reads else acked + 100)
+            verdict = liveness.observe(503, Sample(acked + 100, acked + 100, False, window))
+            self.assertEqual((verdict, liveness.suspects(503)), (None if reads else "stalled", not reads))
+
+    def test_unansweredQuestions(self) -> None:
+        """
+        A server whose window was closed, and that does not even answer questions about it any more, is gone: that
+        takes no longer than on an open path.
+        """
+        liveness = Liveness(10, 60)
+        rows = ((0, False), (5, True), (6, False), (20, True), (29.9, True))
+        for now, unanswered in rows:
+            self.assertIsNone(liveness.observe(now, Sample(100, 50, True, 0, unanswered)), now)
+        self.assertEqual(liveness.observe(30, Sample(100, 50, True, 0, True)), "ack-timeout")
+
     def test_toAndFro(self) -> None:
         """
         A window that opens and closes without an acknowledgement in between has been closed all the time: there is
