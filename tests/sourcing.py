@@ -29,6 +29,8 @@ class KeptRoute:
     :ivar certain: messages of up to so many bytes are never given up for their length.
     :ivar held: the bytes that decoders have said they keep.
     :ivar onDeliver: called after each batch.
+    :ivar answer: what it says of each batch, at once; ``None``: it leaves that to the test.
+    :ivar waiting: where it is to be said.
     """
 
     def __init__(self, certain: int = 65536) -> None:
@@ -37,6 +39,8 @@ class KeptRoute:
         self.held = 0
         self.holds: list[int] = []
         self.onDeliver: Callable[[Batch], None] = lambda batch: None
+        self.answer: bool | None = True
+        self.waiting: list[Accepted] = []
         self._waiting: list[tuple[int, Deferred[list[bytes]]]] = []
 
     def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
@@ -45,6 +49,10 @@ class KeptRoute:
         """
         self.batches.append(batch)
         self.onDeliver(batch)
+        if accepted is not None and self.answer is None:
+            self.waiting.append(accepted)
+        elif accepted is not None and self.answer is not None:
+            accepted(self.answer)
         ready = [pair for pair in self._waiting if pair[0] <= len(self.messages)]
         self._waiting = [pair for pair in self._waiting if pair not in ready]
         for _, told in ready:

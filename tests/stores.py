@@ -39,6 +39,7 @@ else:
 #: A source that can be made to wait, and one that can't.
 PAUSABLE = Origin("tcp:5140", b"192.0.2.1")
 UNPAUSABLE = Origin("udp:5140", b"192.0.2.1", pausable=False)
+ANSWERED = Origin("tcp:2514", b"192.0.2.1", answered=True)
 
 #: Room for five or ten of the machine's batches: small enough that it is full now and then.
 SIZE = 4000
@@ -133,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # What may be done.
 
-    @rule(size=st.integers(8, 900), count=st.integers(1, 5), origin=st.sampled_from([PAUSABLE, UNPAUSABLE]))
+    @rule(size=st.integers(8, 900), count=st.integers(1, 5), origin=st.sampled_from([PAUSABLE, UNPAUSABLE, ANSWERED]))
     def append(self, size: int, count: int, origin: Origin) -> None:
         """
         A batch is taken in or dropped, or makes others be dropped, and we are told which.
@@ -157,6 +158,8 @@ class StoreMachine(RuleBasedStateMachine):
         if self.overflow == "drop-oldest":
             while self.settled < len(self.model) and self.cost() + batch.cost > SIZE:
                 oldest = self.model[self.settled]
+                if self.settled == self.acked and oldest.origin.answered:
+                    return batch.origin.answered
                 if self.settled < self.acked:
                     self.counts["early"] += oldest.count
                 else:
@@ -165,7 +168,7 @@ class StoreMachine(RuleBasedStateMachine):
                 self.acked = max(self.acked, self.settled)
                 self.sent = max(self.sent, self.settled)
             return True
-        if self.overflow == "block" and batch.origin.pausable:
+        if batch.origin.answered or (self.overflow == "block" and batch.origin.pausable):
             return True
         fits = self.acked == len(self.model) or (self.cost() + batch.cost <= SIZE and not self.refusing)
         self.refusing = self.overflow == "block" and self.full and not fits
@@ -252,6 +255,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.counters.accepted == sum(batch.count for batch in self.model)
         assert (self.counters.settled, self.counters.settledEarly) == (self.counts["settled"], self.counts["early"])
         assert self.hooks.dropped == self.gone
+        assert not any(batch.origin.answered for batch in self.gone)
         if self.overflow == "block":
             assert not any(batch.origin.pausable for batch in self.gone)
 

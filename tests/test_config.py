@@ -20,11 +20,11 @@ from logrelay.listening import parseListen
 from logrelay.servers import Server
 
 
-def relay(listen: str | None, to: tuple[str, ...], **overflow: str) -> Configuration:
+def relay(listen: str | None, to: tuple[str, ...], type: str = "syslog", **overflow: str) -> Configuration:
     """
     One source and some destinations with their policies.
     """
-    source = SourceSettings(name="in", listen=parseListen(listen) if listen else None, to=to)
+    source = SourceSettings(name="in", type=type, listen=parseListen(listen) if listen else None, to=to)
     destinations = (
         DestinationSettings(name, (Server("logs", 601),), buffer=BufferSettings(overflow=policy))
         for name, policy in overflow.items()
@@ -91,6 +91,14 @@ class WarningsTests(SynchronousTestCase):
             self.assertIn("source in feeds a, b: when the buffer of a is full", warning)
         (warning,) = warningsOf(relay("tcp:1", ("a", "b"), a="block", b="block"))
         self.assertIn("the buffer of a or b is full", warning)
+
+    def test_relpWaitsForAll(self) -> None:
+        """
+        RELP waits for destinations that drop, too, and no policy prevents that.
+        """
+        (warning,) = warningsOf(relay("tcp:1", ("a", "b"), "relp", a="block", b="drop-oldest"))
+        self.assertIn("the buffer of a or b is full the source waits", warning)
+        self.assertNotIn("prevents", warning)
 
     def test_nothingToWarnOf(self) -> None:
         """

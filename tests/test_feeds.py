@@ -107,6 +107,20 @@ class FeedsTests(SynchronousTestCase):
         self.drain("two")
         self.assertEqual([waits.paused, both.snapshot().heldBy], [False, ()])
 
+    def test_answered(self) -> None:
+        """
+        A feed whose senders are answered waits for a destination that drops, too, and goes on when that has room.
+        """
+        feed, waits = self.feeds.add("relp", ("one", "drops"), answered=True), Waiting()
+        feed.throttle.add(waits)
+        _, does = self.feed("tcp", "drops")
+        self.fill("drops")
+        self.assertEqual((waits.paused, does.paused, feed.snapshot().heldBy), (True, False, ("drops",)))
+        late = self.feeds.add("late", ("drops",), answered=True)
+        self.assertEqual(late.throttle.held, {"drops"})
+        self.drain("drops")
+        self.assertEqual((waits.paused, late.throttle.held), (False, frozenset()))
+
     def test_told(self) -> None:
         """
         It is told when a source begins to wait, and when it does so no more; of those that bring nothing, nothing.

@@ -17,7 +17,7 @@ from logrelay.outbox import Outbox
 from logrelay.store import IStore
 from logrelay.window import Window
 
-from .stores import PAUSABLE, UNPAUSABLE, Dropped, Hooks, StoreContract, newBatch
+from .stores import ANSWERED, PAUSABLE, UNPAUSABLE, Dropped, Hooks, StoreContract, newBatch
 
 COST = newBatch(0).cost
 
@@ -134,6 +134,26 @@ class OverflowTests(SynchronousTestCase):
         self.assertFalse(self.append(store, newBatch(11, count=3, origin=UNPAUSABLE)))
         self.assertEqual(hooks.dropped, [newBatch(11, count=3, origin=UNPAUSABLE)])
         self.assertEqual((store.end, counters.accepted), (11, 11))
+
+    def test_answered(self) -> None:
+        """
+        What its sender is told to be taken is taken whatever the policy; if that is to drop what came first, this goes
+        before it, but not what was answered for and that no server has.
+        """
+        for overflow in ("block", "drop-newest", "drop-oldest"):
+            store, hooks, _ = self.full(overflow)
+            for number in range(10, 25):
+                self.assertTrue(self.append(store, newBatch(number, origin=ANSWERED)))
+            left = hooks.dropped[:]
+            self.assertEqual(left, [newBatch(each) for each in range(10)] if overflow == "drop-oldest" else [])
+            newest = newBatch(25, origin=UNPAUSABLE)
+            self.assertFalse(self.append(store, newest))
+            self.assertEqual(hooks.dropped, [*left, newest])
+            while store.next() is not None:
+                pass
+            store.acknowledge(store.end)
+            self.assertTrue(self.append(store, newest))
+            self.assertEqual(hooks.dropped, [*left, newest])
 
     def test_unpausableUpToTheSize(self) -> None:
         """
