@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 
 from logrelay import events
 from logrelay.batches import Origin
-from logrelay.config import BufferSettings, SourceTLSSettings
+from logrelay.config import MIB, BufferSettings, SourceTLSSettings
 from logrelay.relpclient import Accepted, ClientSession, Ended, Event, Opened, Refused
 from logrelay.service import LogRelayService
 from logrelay.sources import ISource
@@ -30,7 +30,7 @@ from logrelay.sources.stream import StreamSource
 
 from .certificates import Authority, Folder
 from .loopback import scripted
-from .relays import MANY, SMALL, RelayCase, addressOf, counted, destination, heard, numbered, source
+from .relays import RelayCase, addressOf, counted, destination, heard, numbered, source
 from .relpcases import OPEN, OPENED, answers, syslogs
 from .sourcing import KeptRoute, listening, logged
 from .test_sources_stream import PeerTransport, StreamCase
@@ -403,11 +403,11 @@ class RelayTests(RelayCase):
         """
         server = self.server()
         server.stall()
-        settings = destination(server, buffer=BufferSettings(SMALL.size, overflow), maxMessageSize=1024)
+        settings = destination(server, buffer=BufferSettings(4 * MIB, overflow))
         relay = self.relay([settings], [self.relp()])
         told = heard(relay)
         # The kernel takes some megabytes between the relay and the server that does not read.
-        client, sent = await self.client(relay), numbered(MANY * 60, 1000)
+        client, sent = await self.client(relay), numbered(20_000, 1000)
         client.send(sent)
         await self.until(lambda: any(isinstance(each, events.SourcePaused) for each in told))
         self.assertLess(len(client.answered), len(sent))
