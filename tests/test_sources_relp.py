@@ -386,6 +386,18 @@ class RelayTests(RelayCase):
         await self.relayed(relay, server, tls=True)
 
     @scripted
+    async def test_windowOfOne(self) -> None:
+        """
+        A client that waits for each answer before it sends on gets each.
+        """
+        server = self.server()
+        client, sent = await self.client(self.relay([destination(server)], [self.relp()])), numbered(100)
+        for message in sent:
+            client.send([message])
+            await self.until(lambda: not client.session.outstanding)
+        self.assertEqual(await self.arrived(server, len(sent)), sent)
+
+    @scripted
     async def test_close(self) -> None:
         """
         A client that closes gets its answers and the end.

@@ -313,9 +313,9 @@ class AcceptingTests(StreamCase):
         self.connect(source)
         self.assertEqual((self.counters.connections, self.counters.refused), (2, 2))
 
-    def test_keepAlive(self) -> None:
+    def test_options(self) -> None:
         """
-        The kernel is asked to find out when an idle peer is gone.
+        The kernel is asked to find out when an idle peer is gone, and to send at once what is said to it.
         """
         options: list[int] = []
 
@@ -323,11 +323,12 @@ class AcceptingTests(StreamCase):
             with socket.socket(fileno=os.dup(descriptor)) as adopted:
                 options.append(adopted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
                 options.append(adopted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE))
+                options.append(adopted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
                 self.assertFalse(adopted.getblocking() and os.get_blocking(descriptor))
 
         self.reactor.adoptStreamConnection = adopt  # type: ignore[method-assign]
         self.accept(self.source())
-        self.assertEqual(options, [1, 60])
+        self.assertEqual(options, [1, 60, 1])
 
 
 class EndTests(StreamCase):

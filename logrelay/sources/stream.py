@@ -117,6 +117,9 @@ class StreamSource:
             # Raises for one that was reset meanwhile, of which Twisted would leave its duplicate to be collected.
             connection.getpeername()
             keepAlive(connection, KEEPALIVE)
+            # An answer must not wait until the one before it is acknowledged: a RELP client whose window is full has
+            # nothing to send that would carry the acknowledgement, and its kernel takes 40 ms to send it alone.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reactor.adoptStreamConnection(connection.fileno(), connection.family, self._factory)
 
     def stop(self) -> Deferred[None]:
