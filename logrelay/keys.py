@@ -204,7 +204,7 @@ SOURCE = Section(
         Key(
             "max-message-size",
             Size(SMALLEST_MESSAGE, LARGEST_MESSAGE, _MESSAGE_LIMITS),
-            "The longest message that is taken; of a longer line the head is kept, a longer frame ends the connection.",
+            "The longest message that is taken; of a longer one the head is kept, a counted frame ends the connection.",
             "65536",
         ),
         Key(

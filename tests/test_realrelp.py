@@ -202,13 +202,15 @@ class SourceTests(RsyslogCase):
 
     async def windows(self, listen: str, tls: ServerTls | None) -> None:
         """
-        Thousands of messages, with small windows, the usual one, and a large one.  (With 1, librelp takes 128.)
+        Thousands of messages, with small windows, the usual one, and a large one.  (With 1 librelp takes
+        128, and with 2 it gets 10 messages a second through, to its own server too; so a window of one is tested with
+        our own client.)
         """
-        for window in (1, 2, 128, 5000):
+        for window in (1, 128, 5000):
             server = self.server()
             relay = self.relayTo(server, listen)
             rsyslog = await self.rsyslog(addressOf(relay), window=window, sendsTls=tls)
-            sent = numbered(3000 if window == 2 else 20_000, 200)
+            sent = numbered(20_000, 200)
             await self.send(rsyslog, sent)
             self.assertEqual(await self.arrived(server, len(sent)), sent, window)
             await deferToThread(rsyslog.stop)
