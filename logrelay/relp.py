@@ -22,7 +22,7 @@ is at fault and the session is over; if our own program does, it has a bug.
   The client's ``close`` is the last that it hears.
 
 The frames are in :mod:`logrelay.relpframes`, the two sides in :mod:`logrelay.relpclient` and
-:mod:`logrelay.relpserver`.  The protocol is described in librelp's ``relp.html``; where that and librelp 1.11 differ,
+:mod:`logrelay.relpserver`.  The protocol is described in librelp's ``doc/relp.md``; where that and librelp 1.11 differ,
 this does what works with librelp.
 """
 
