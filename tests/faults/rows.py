@@ -157,7 +157,7 @@ ROWS = (
         (Part("syslog-ng"), Part("rsyslog"), Part()),
         _seconds(0.5),
         STREAMS,
-        quick=("tcp",),
+        trials=3,
     ),
     Row(
         "restarts-relp",
@@ -166,6 +166,7 @@ ROWS = (
         _THREE,
         _seconds(0.5),
         ("relp",),
+        trials=3,
     ),
     Row(
         "poison",

@@ -17,7 +17,7 @@ Script = Callable[[Scene], None]
 #: How long everything is down, where everything is, in seconds.
 OUTAGE = 60
 
-#: How long a restarted server's successor is left alone, in seconds.
+#: How long a server that has just come into use is left alone, in seconds.
 _HOLD = 0.3
 
 #: So long after the last probe a probe is surely under way, in seconds: each takes one second.
@@ -152,16 +152,16 @@ def allDown(scene: Scene) -> None:
 
 def restarted(scene: Scene) -> None:
     """
-    Three servers are restarted one after the other, three rounds.
+    Three servers are restarted one after the other, three rounds: each when the relay knows that it is well.
     """
-    scene.count *= 10
+    scene.count *= 100
     scene.flow()
     for turn in range(9):
         place = turn % 3
         time.sleep(_HOLD)
+        scene.until(lambda: scene.relay.ask()["proved"], "a proved connection")
         scene.strike(scene.servers[place].stop)
         scene.reaches((place + 1) % 3)
-        time.sleep(_HOLD)
         scene.servers[place].start()
     scene.stream.stop()
 
@@ -205,8 +205,9 @@ def vanishedInLastProbe(scene: Scene) -> None:
     counts is how long the failover had to wait for it to come back.
     """
     _probed(scene, 2)
-    scene.until(lambda: scene.relay.events("ConnectionEnded", scene.began), "the end of the primary's connection")
-    scene.until(lambda: scene.arrivals.after(1, time.monotonic() - 0.1), "messages at the failover")
+    # To the primary, and back.
+    scene.until(lambda: scene.relay.events("Switched", scene.began)[1:], "two switches")
+    time.sleep(_HOLD)
     scene.seconds.append(scene.arrivals.gap(1, scene.began, time.monotonic()))
     scene.stream.stop()
 
