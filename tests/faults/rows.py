@@ -188,8 +188,8 @@ ROWS = (
     ),
     Row(
         "imrelp-kill",
-        "rsyslog's imrelp (queue Direct), SIGKILL",
-        scripts.killed,
+        "rsyslog's imrelp (queue Direct), SIGKILL under full load",
+        scripts.atFullLoad(scripts.killed),
         (Part("imrelp"), Part("imrelp")),
         _seconds(0.2),
         ("relp",),

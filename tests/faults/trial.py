@@ -151,7 +151,8 @@ def _judged(task: Task, scene: Scene, state: Any, wire: Wire) -> Outcome:
     bound = WINDOW if task.transport == "relp" else _resendable(wire)
     troubles = [f"{len(lost)} messages are lost, {min(lost)} to {max(lost)}"] if lost else []
     if resent > bound:
-        troubles.append(f"{resent} messages sent again, {bound} is the bound")
+        seen = f"largest window {wire.window} bytes, at most {wire.out} unacknowledged"
+        troubles.append(f"{resent} messages sent again, {bound} is the bound ({seen})")
     if task.transport == "relp" and account.duplicates > WINDOW * len(losses):
         troubles.append(f"{account.duplicates} duplicates, {WINDOW} is the window")
     if scene.relay.events("Undelivered"):
