@@ -79,7 +79,7 @@ def lacking(faults: Sequence[Fault], relays: Sequence[str]) -> str | None:
 
 def ended(number: int, frame: FrameType | None) -> None:
     """
-    Let SIGTERM clean up as an interrupt does.
+    Let a signal to end clean up as an interrupt does.
 
     :raises SystemExit: always.
     """
@@ -114,7 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if why := lacking(faults, options.relays):
         print(why, file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, ended)
+    # SIGHUP comes from a terminal that is closed, and to a group of processes that has a stopped one in it, as ours has
+    # in one trial, when the shell that started it ends.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ended)
     began = time.monotonic()
     results = compare(faults, options.relays, Load(options.messages, options.rate), options.watch)
     print(f"in {(time.monotonic() - began) / 60:.1f} minutes")
