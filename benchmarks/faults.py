@@ -114,8 +114,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if why := lacking(faults, options.relays):
         print(why, file=sys.stderr)
         return 2
-    # SIGHUP comes from a terminal that is closed, and to a group of processes that has a stopped one in it, as ours has
-    # in one trial, when the shell that started it ends.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, ended)
     began = time.monotonic()

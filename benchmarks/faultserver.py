@@ -156,6 +156,9 @@ def main(arguments: Sequence[str]) -> None:
     """
     Serve until killed.
     """
+    # In a process group of its own.  One that has a stopped process in it gets SIGHUP as soon as the shell that started
+    # it ends, all of it: the whole benchmark, if it runs in the background while this server hangs.
+    os.setpgid(0, 0)
     address, port, folder, behaviour = arguments
     Misbehaving(address, int(port), Path(folder), behaviour).serve()
 
