@@ -228,10 +228,12 @@ class Link(Protocol):
     @property
     def admitted(self) -> bool:
         """
-        Whether the server has had the time to refuse us.  What is acknowledged before that, only its kernel has.
+        Whether the server has taken us, or has had the time to refuse us.  What is acknowledged before that, only its
+        kernel has.
         """
-        wait = max(ADMITTED_AFTER, 2 * self.view.roundTrip) if _isWrapper(self.transport) else 0
-        return self._clock.seconds() - self._madeAt >= wait
+        if not _isWrapper(self.transport) or self.view.admitted:
+            return True
+        return self._clock.seconds() - self._madeAt >= max(ADMITTED_AFTER, 2 * self.view.roundTrip)
 
     def _look(self) -> None:
         """

@@ -382,6 +382,7 @@ class MemoryView:
     """
 
     transport: MemoryTransport
+    admitted: bool = False
     roundTrip: float = 0.0
     closed: bool = False
 

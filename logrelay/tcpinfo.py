@@ -59,9 +59,11 @@ class _PlainOffsets(TypingProtocol):
     A TLS connection that maps acknowledged ciphertext to acknowledged plain text.
 
     :ivar peerEnded: whether the peer's close_notify has come.
+    :ivar admitted: whether the peer is known to have taken us.
     """
 
     peerEnded: bool
+    admitted: bool
 
     @property
     def cipherOut(self) -> int:
@@ -114,6 +116,7 @@ class IConnectionView(Interface):
     What can be known of one connection from outside its protocol.
     """
 
+    admitted: bool = Attribute("Whether the server is known to have taken us, where TLS leaves that open.")
     roundTrip: float = Attribute("The smoothed round-trip time in seconds; 0 where it is not known.")
 
     def sample() -> Sample:
@@ -168,6 +171,7 @@ class BlindView:
     The view of a transport that is no TCP socket: whatever was written counts as acknowledged.
     """
 
+    admitted: bool = False
     roundTrip: float = 0.0
 
     def sample(self) -> Sample:
@@ -341,6 +345,13 @@ class SocketView:
         except OSError:
             return None
         return info if len(info) >= _INFO_SIZE else None
+
+    @property
+    def admitted(self) -> bool:
+        """
+        As the TLS connection knows it.
+        """
+        return self._tls is not None and self._tls.admitted
 
     @property
     def roundTrip(self) -> float:

@@ -22,6 +22,9 @@ class VerifiedConnection(SSL.Connection):
     :ivar server: who the other side has to be.
     :ivar peer: the certificate by which it proved that; ``None`` until it has.
     :ivar refusal: why it did not prove it; ``None`` if nothing was wrong so far.
+    :ivar admitted: whether the other side is known to have taken us.  With TLS 1.3 it refuses our certificate only
+        after our handshake is complete (RFC 8446, section 2); whatever it then says that is no alert, nearly always a
+        session ticket, tells that it does not.  Before TLS 1.3 it cannot.
     :ivar peerEnded: whether the other side has ended the stream by a close_notify, so that nothing of it was cut off.
     """
 
@@ -36,6 +39,8 @@ class VerifiedConnection(SSL.Connection):
         self.peer: PeerCertificate | None = None
         self.refusal: str | None = None
         self.peerEnded = False
+        self.admitted = False
+        self._complete = self._heard = False
         self._pins = pins
         self._listExpired = listExpired
         self._marks = RecordMarks()
@@ -97,14 +102,32 @@ class VerifiedConnection(SSL.Connection):
         self._marks.left(len(data), len(data) < bufsiz)
         return data
 
+    def do_handshake(self) -> None:
+        """
+        Go on with the handshake, and note its end.
+        """
+        super().do_handshake()
+        self._complete = True
+        self.admitted = self.get_protocol_version() < SSL.TLS1_3_VERSION
+
+    def bio_write(self, buf: bytes | bytearray | memoryview) -> int:
+        """
+        Take in records, and note that the other side has said something after the handshake.
+        """
+        self._heard = self._complete
+        return super().bio_write(buf)
+
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
         """
-        Decrypt, and note the end of the stream.
+        Decrypt, and note the end of the stream, and that what the other side said was no alert.
         """
         try:
             return super().recv(bufsiz, flags)
         except SSL.ZeroReturnError:
             self.peerEnded = True
+            raise
+        except SSL.WantReadError:
+            self.admitted = self.admitted or self._heard
             raise
 
     def plainAcked(self, cipherAcked: int) -> int:

@@ -20,7 +20,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from logrelay.connector import LinkFactory
-from logrelay.link import PROVED_AFTER, UNANSWERED, Ending, ILinked, Link
+from logrelay.link import ADMITTED_AFTER, PROVED_AFTER, UNANSWERED, Ending, ILinked, Link
 from logrelay.memory import KERNEL_BUFFER
 from logrelay.testing import FakeServer, MemoryView
 
@@ -613,3 +613,18 @@ class TLSLinkTests(LoopbackCase):
         assert link.ending is not None and isinstance(protocol, Talker)
         self.assertEqual((link.ending.reason, link.ending.clean), ("tls-alert", False))
         self.assertIn("certificate required", link.ending.text)
+        self.assertFalse(link.view.admitted)
+
+    @scripted
+    async def test_admitted(self) -> None:
+        """
+        A server that does not refuse us shows it at once, by what it sends when our handshake has come.
+        """
+        server, endpoint = tlsPair(self.reactor, self.mktemp())
+        began = self.reactor.seconds()
+        link = await self.connect(server, endpoint, None)
+        await until(self.reactor, lambda: link.view.admitted)
+        self.assertLess(self.reactor.seconds() - began, ADMITTED_AFTER / 2)
+        self.assertTrue(link.admitted)
+        link.abort("operator", "not needed any more")
+        await until(self.reactor, lambda: link.ending)
