@@ -20,6 +20,9 @@ OUTAGE = 60
 #: How long a server that has just come into use is left alone, in seconds.
 _HOLD = 0.3
 
+#: Where probes are further apart than this, in seconds, a stream must be slower to last for several of them.
+_SOON = 10
+
 #: So long after the last probe a probe is surely under way, in seconds: each takes one second.
 _INTO_PROBE = 0.3
 
@@ -217,6 +220,8 @@ def _probed(scene: Scene, good: int) -> None:
     The failover is in use, the primary is back, and vanishes in the probe after some good ones.
     """
     scene.count *= 10
+    if scene.limits.probe > _SOON:
+        scene.rate //= 10
     scene.flow()
     scene.until(lambda: scene.arrivals.sizes[1], "messages at the failover")
     scene.servers[0].start()
