@@ -276,7 +276,8 @@ class Sender(Protocol):
         acked, settled = self._window.acknowledged(min(offset, self._window.written), now, retention)
         store.acknowledge(acked)
         self._passed = max(self._passed, settled)
-        if self.link.admitted:
+        if self.link.admitted or self._window.isRead(offset):
+            # A server that refuses our certificate, after the handshake, reads none of this.
             self._settleUpTo(self._passed)
 
     def _settleUpTo(self, position: int) -> None:

@@ -93,6 +93,12 @@ class Window:
         """
         return self._widest or 0
 
+    def isRead(self, offset: int) -> bool:
+        """
+        Whether so much was acknowledged that the peer must have read of it: more than its kernel can hold.
+        """
+        return self._widest is not None and offset >= max(2 * self._widest, LEAST_RETENTION)
+
     def acknowledged(self, offset: int, now: float, retention: int | None = None) -> tuple[int, int]:
         """
         The peer has ``offset`` bytes of this stream.

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from logrelay.values import MIB
 from logrelay.window import Window
 
 #: More than any test keeps.
@@ -132,6 +133,47 @@ class RetentionTests(SynchronousTestCase):
             self.assertEqual(window.acknowledged(offset, 1e9), (acked, nowSettled if nowSettled > settled else 0))
             settled = nowSettled
             self.assertEqual(window.oldest, float(settled) if settled < len(sizes) else None)
+
+
+class ReadTests(SynchronousTestCase):
+    """
+    What shows that a peer reads.
+    """
+
+    def test_isRead(self) -> None:
+        """
+        More than its kernel holds was acknowledged: twice the largest window, and 1 MiB at least.  Where no window is
+        known, nothing shows it.
+        """
+        window = Window(PLENTY, PLENTY)
+        self.assertFalse(window.isRead(1 << 40))
+        for advertised, enough in ((65536, MIB), (65535, MIB), (3 * MIB, 6 * MIB), (MIB, 6 * MIB)):
+            window.advertised(advertised)
+            self.assertEqual((window.isRead(enough - 1), window.isRead(enough)), (False, True), advertised)
+
+    def test_retentionFollows(self) -> None:
+        """
+        W is as much, but at most what was configured; where no window is known, it is that.
+        """
+        window = Window(4 * MIB, PLENTY)
+        seen = [window.retention]
+        for advertised in (None, 1000, MIB, 1000, 100 * MIB):
+            window.advertised(advertised)
+            seen.append(window.retention)
+        self.assertEqual(seen, [4 * MIB, 4 * MIB, MIB, 2 * MIB, 2 * MIB, 4 * MIB])
+
+    def test_keep(self) -> None:
+        """
+        What is younger than it has to be is kept, however much was acknowledged behind it, but for what there is memory.
+        """
+        window = Window(0, 25, keep=10)
+        for number in range(1, 4):
+            window.wrote(10, 10, number, float(number))
+        self.assertEqual(window.acknowledged(30, 3.0), (3, 0))
+        self.assertEqual(window.acknowledged(30, 11.0), (3, 1))
+        window.wrote(10, 10, 4, 11.5)
+        window.wrote(10, 10, 5, 11.5)
+        self.assertEqual(window.acknowledged(50, 11.5), (5, 2))
 
 
 class OldestTests(SynchronousTestCase):
