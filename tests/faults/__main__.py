@@ -8,15 +8,13 @@ left out.  Debian's servers have to be there (``python -m tests.real``).
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from .rows import ALL, ROWS
-from .suite import gathered, played, quickTasks, table, tasks
+from .suite import gathered, interruptible, played, quickTasks, table, tasks
 from .trial import Outcome, Task, network
 
 
@@ -35,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=3, help="how many trials at the same time")
     parser.add_argument("--keep", type=Path, help="a folder for the files of trials that fail")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupted)
+    interruptible()
     if options.quick:
         wanted = quickTasks()
     else:
@@ -55,13 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = gathered(played(wanted, options.jobs, options.keep, told))
     print(f"\n{table(results)}\n\n{time.monotonic() - began:.0f} s")
     return 0 if results and all(result.holds for result in results) else 1
-
-
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    """
-    End as if interrupted from the keyboard: everything is cleaned up on the way.
-    """
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

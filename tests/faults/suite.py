@@ -5,6 +5,7 @@ The whole table: which trials there are, several at the same time, and what they
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -150,6 +151,13 @@ def gathered(outcomes: Iterable[tuple[Task, Outcome]]) -> list[Result]:
     )
 
 
+def interruptible() -> None:
+    """
+    End at SIGTERM as if interrupted from the keyboard: everything is cleaned up on the way.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def played(
     wanted: Sequence[Task], jobs: int, keep: Path | None, told: Callable[[Task, Outcome], None]
 ) -> list[tuple[Task, Outcome]]:
@@ -163,7 +171,10 @@ def played(
     context = multiprocessing.get_context("spawn")
     short = [task for task in wanted if task.limits == SHORT]
     long = [task for task in wanted if task.limits != SHORT]
-    with ProcessPoolExecutor(jobs, context) as pool, ProcessPoolExecutor(BESIDE, context) as beside:
+    with (
+        ProcessPoolExecutor(jobs, context, interruptible) as pool,
+        ProcessPoolExecutor(BESIDE, context, interruptible) as beside,
+    ):
         running: dict[Future[Outcome], Task] = {
             executor.submit(_one, *_named(task), keep): task
             for executor, some in ((beside, long), (pool, short))
