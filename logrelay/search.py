@@ -16,10 +16,10 @@ lost, and one message  the message is suspected.  It is set aside when that has 
                        that had just confirmed other data
 =====================  ================================================================================================
 
-So before a suspect is sent alone, the server has to show that it is well: it is sent some other message (*evidence*),
-which does not settle by that and is sent once more later.  Where nothing else is there to be sent, what the server
-confirmed earlier in this search has to do.  If no server ever confirms anything, that is an outage and no poison, and
-nothing is set aside, however long it lasts.
+So before a slice is sent, and after each loss, the server has to show that it is well: it is sent some other message
+than the first (*evidence*), which does not settle by that and is sent once more later.  Where nothing else is there to
+be sent, what the server confirmed earlier in this search has to do.  If no server ever confirms anything, that is an
+outage and no poison: nothing is set aside, however long it lasts, and little is sent.
 
 No clock and no connection lives here; positions are those of :mod:`logrelay.store`.
 """
@@ -34,8 +34,9 @@ LOSSES = 3
 #: So many begin one though all were on one server: the others may be down, and would never see the message.
 LOSSES_ON_ONE = 6
 
-#: So often a message has to be lost alone.
-LOST_ALONE = 2
+#: So often a message has to be lost alone, and more often where servers are being restarted, which loses anything: by
+#: how often evidence was lost during the search, chance alone must be less likely than this.
+LOST_ALONE, BY_CHANCE = 2, 1 / 200
 
 
 @attrs.frozen
@@ -84,7 +85,11 @@ class Search:
     :ivar until: the search ends when everything before this position has settled; ``None`` where there is no search.
     :ivar _bad: something before this position was lost when everything before it was sent; ``None`` if not known.
     :ivar _suspects: something in so many first messages of the first batch was lost; 0 if it is not known so exactly.
-    :ivar _well: servers that have confirmed something since a suspect was last lost there.
+    :ivar _alone: how often the first message was lost alone.
+    :ivar _tried: how often evidence was lost.
+    :ivar _noise: how often it was, after any server had confirmed something in this search; ``_confirmations`` is how
+        often anything was confirmed.
+    :ivar _well: servers that have confirmed something since something was last lost there.
     :ivar _confirmed: servers that have confirmed anything in this search.
     """
 
@@ -95,6 +100,8 @@ class Search:
     _suspects: int = 0
     _alone: int = 0
     _tried: int = 0
+    _noise: int = 0
+    _confirmations: int = 0
     _well: set[int] = attrs.field(factory=set)
     _confirmed: set[int] = attrs.field(factory=set)
 
@@ -135,7 +142,7 @@ class Search:
         Everything that was suspected has settled.
         """
         self.until = self._bad = None
-        self._suspects = self._alone = self._tried = 0
+        self._suspects = self._alone = self._tried = self._noise = self._confirmations = 0
         self._well.clear()
         self._confirmed.clear()
 
@@ -151,17 +158,21 @@ class Search:
         :param server: which server it is.
         """
         assert self.until is not None
+        candidates = first - 1 + end - settled - 1
+        if candidates and not self.knows(server):
+            return Evidence(self._tried % candidates)
         if self._bad is None:
             return Whole(self.until)
         if self._bad - settled > 1:
             return Whole(settled + (self._bad - settled) // 2)
         self._suspects = self._suspects or first
-        candidates = first - 1 + end - settled - 1
-        if self._suspects > 1:
-            return Part(self._suspects // 2)
-        if server not in self._well and candidates:
-            return Evidence(self._tried % candidates)
-        return Part(1)
+        return Part(max(1, self._suspects // 2))
+
+    def knows(self, server: int) -> bool:
+        """
+        Whether a server is known to be well: if it loses what it is sent now, that is the message's fault.
+        """
+        return server in self._well
 
     def sliceConfirmed(self, which: Slice, server: int) -> None:
         """
@@ -169,6 +180,7 @@ class Search:
         """
         if self.until is None:
             return
+        self._confirmations += 1
         self._well.add(server)
         self._confirmed.add(server)
         if isinstance(which, Part):
@@ -184,21 +196,29 @@ class Search:
         :param candidates: whether there is anything that could be evidence.
         :return: whether the first message is to be set aside now.
         """
+        well = self.knows(server) or (not candidates and server in self._confirmed)
+        self._well.discard(server)
         match which:
             case Whole(end):
                 self._bad, self._suspects = end, 0
             case Evidence():
                 # It may be poison too: next time it is another one.
                 self._tried += 1
+                self._noise += bool(self._confirmed)
             case Part(count) if count > 1:
                 self._suspects = count
             case Part():
-                well = server in self._well or (not candidates and server in self._confirmed)
                 self._suspects = 1
                 self._alone += well
-                self._well.discard(server)
-                return self._alone >= LOST_ALONE
+                return self._alone >= LOST_ALONE and self._chance() ** self._alone < BY_CHANCE
         return False
+
+    def _chance(self) -> float:
+        """
+        How likely it is that a connection is lost whatever is sent over it (by Laplace's rule of succession, so that a
+        few that were confirmed do not prove much).
+        """
+        return (self._noise + 1) / (self._noise + self._confirmations + 2)
 
     def setAside(self) -> None:
         """

@@ -4,6 +4,8 @@ The search for a poison message, with servers in memory: what arrives, what is s
 
 from __future__ import annotations
 
+import random
+
 from twisted.internet.task import Clock
 
 from logrelay.batches import Framing
@@ -186,16 +188,17 @@ class InnocentTests(SearchCase):
 
     def test_restarts(self) -> None:
         """
-        Servers that are restarted again and again.
+        Servers that are restarted again and again, at any moment of the search.
         """
+        chance = random.Random(5)
         self.start(replayMax=MIB)
-        for turn in range(30):
+        for turn in range(100):
             self.put(*messages(10, 10 * turn))
-            self.run_(0.7)
+            self.run_(chance.uniform(0.2, 6))
             for server in self.servers:
                 server.reset()
         self.run_(30)
-        self.assertEqual((self.relay.setAside, set(messages(300)) - self.received), ([], set()))
+        self.assertEqual((self.relay.setAside, set(messages(1000)) - self.received), ([], set()))
 
     def test_cannotWrite(self) -> None:
         """

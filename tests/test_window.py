@@ -164,7 +164,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_keep(self) -> None:
         """
-        What is younger than it has to be is kept, however much was acknowledged behind it, but for what there is memory.
+        What is younger than it has to be is kept, however much was acknowledged behind it, as far as there is memory.
         """
         window = Window(0, 25, keep=10)
         for number in range(1, 4):
