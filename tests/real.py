@@ -325,13 +325,19 @@ log {{ source(s); destination(d); flags(flow-control); }};
         ]
 
 
+@attrs.define(slots=False)
 class Rsyslog(RealServer):
     """
     rsyslog with one imtcp listener (either framing, either format) and one file, its main queue as it is by default.
+
+    :ivar queue: the type of its main queue.  ``FixedArray`` is in memory, and holds up to 50,000 messages that were
+        read; with ``Direct`` it reads on only when a message is written.
     """
 
     package = "rsyslog, rsyslog-openssl"
     program = "usr/sbin/rsyslogd"
+
+    queue: str = "FixedArray"
 
     def configuration(self) -> str:
         """
@@ -348,6 +354,7 @@ class Rsyslog(RealServer):
             check = "anon" if self.tls.clientCaFile is None else "x509/certvalid"
             module += f' StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="{check}"'
         return f"""global(workDirectory="{self.directory}" maxMessageSize="{MESSAGE_SIZE}" {files})
+main_queue(queue.type="{self.queue}")
 module({module})
 template(name="text" type="string" string="%msg%\\n")
 ruleset(name="received") {{ action(type="omfile" file="{self.output}" template="text" asyncWriting="off") }}
