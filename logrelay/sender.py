@@ -154,6 +154,9 @@ class Sender(Protocol):
         """
         Write what the store has, as long as the transport, the peer and the throttle let us.
         """
+        if self.link.whyGone is not None:
+            # Given up; the transport tells us on the next turn.
+            return
         delivery = self.delivery
         store, counters, bucket = delivery.store, delivery.counters, delivery.bucket
         now = delivery.clock.seconds()

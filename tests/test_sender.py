@@ -212,6 +212,18 @@ class SendingTests(SenderCase):
         self.clock.advance(0)
         self.assertEqual(len(numbers(self.first.received)), 10)
 
+    def test_givenUp(self) -> None:
+        """
+        Nothing is written to a connection that was given up and is not gone yet: it would only be sent again.
+        """
+        relay = self.start()
+        relay.sender.link.abort("stalled", "the test says so")
+        relay.append(3)
+        self.assertEqual((relay.store.sent, relay.counters.sent), (0, 0))
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.assertEqual((numbers(self.second.received), relay.counters.resent), ([0, 1, 2], 0))
+
     def test_throttle(self) -> None:
         """
         So many messages a second, within five percent over ten seconds; nothing is dropped, and none is late for ever.

@@ -1,0 +1,55 @@
+"""
+RELP sessions that end at awkward moments, with servers in memory.
+"""
+
+from __future__ import annotations
+
+from logrelay.client import Policy
+from logrelay.senders import senderFactory
+
+from .relpcases import OPENED, batched
+from .test_sender import Relay, SenderCase
+
+#: What a server says before it ends a session.
+SERVERCLOSE = b"0 serverclose 0\n"
+
+
+class RelpMemoryCase(SenderCase):
+    """
+    A relay that speaks RELP to servers in memory.
+    """
+
+    def startRelp(self, policy: Policy | None = None, window: int = 128) -> Relay:
+        """
+        Make the relay, and connect it.
+        """
+        relay = self.make(policy, driver="relp", window=window)
+        relay.factory = type(relay.factory)(
+            self.clock, relay.factory.endpoints, senderFactory(relay.delivery), relay.factory.policy
+        )
+        relay.factory.start()
+        self.clock.advance(0)
+        return relay
+
+    def put(self, *messages: bytes) -> None:
+        """
+        Append one batch.
+        """
+        batch = batched(messages)
+        assert batch is not None
+        self.relay.store.append(batch)
+
+
+class EndedTests(RelpMemoryCase):
+    """
+    The server ends the session.
+    """
+
+    def test_whileMessagesCome(self) -> None:
+        """
+        What is stored between the server's end and ours is not written any more, and is no error of its source.
+        """
+        relay = self.startRelp()
+        relay.sender.link.dataReceived(OPENED + SERVERCLOSE)
+        self.put(b"one", b"two")
+        self.assertEqual((relay.store.sent, relay.counters.sent), (0, 0))
