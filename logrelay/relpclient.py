@@ -161,6 +161,13 @@ class ClientSession:
         return max(0, self._last + 1 - self.number)
 
     @property
+    def ended(self) -> bool:
+        """
+        Whether it is over: the server answers nothing any more, and is to be told nothing.
+        """
+        return self._state is State.ENDED
+
+    @property
     def exhausted(self) -> bool:
         """
         Whether it has none left: it has to be closed, and another one opened.

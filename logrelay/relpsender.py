@@ -113,9 +113,9 @@ class RelpSender(Sender):
 
     def _close(self) -> None:
         """
-        End the session.
+        End the session, if the server has not.
         """
-        if self.link.whyGone is None and self._session.error is None:
+        if self.link.whyGone is None and not self._session.ended:
             self.transport.write(self._session.close())
 
     # Answers.

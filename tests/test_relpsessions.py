@@ -7,7 +7,7 @@ from __future__ import annotations
 from logrelay.client import Policy
 from logrelay.senders import senderFactory
 
-from .relpcases import OPENED, batched
+from .relpcases import OPENED, answers, batched
 from .test_sender import Relay, SenderCase
 
 #: What a server says before it ends a session.
@@ -53,3 +53,16 @@ class EndedTests(RelpMemoryCase):
         relay.sender.link.dataReceived(OPENED + SERVERCLOSE)
         self.put(b"one", b"two")
         self.assertEqual((relay.store.sent, relay.counters.sent), (0, 0))
+
+    def test_whileWeEnd(self) -> None:
+        """
+        The last answers, and the server's end behind them, come while we wait for them in order to end: then we do.
+        """
+        relay = self.startRelp()
+        self.put(b"one", b"two")
+        self.clock.advance(0)
+        relay.sender.link.finish("operator", 5)
+        link = relay.sender.link
+        link.dataReceived(OPENED + answers(2, 3) + SERVERCLOSE)
+        self.clock.advance(0)
+        self.assertEqual((relay.counters.settled, link.ending and link.ending.reason), (2, "operator"))
