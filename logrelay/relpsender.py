@@ -255,13 +255,17 @@ class Greeter(Protocol):
         """
         Take in the answer.
         """
-        events = self._session.receive(data)
-        if self.opened.called:
-            return
-        if self._session.error is not None:
-            self.opened.errback(self._session.error)
-        elif any(isinstance(event, Opened) for event in events):
-            self.opened.callback(self._session)
+        events, error = self._session.receive(data), self._session.error
+        if not self.opened.called:
+            if error is not None:
+                self.opened.errback(error)
+            elif any(isinstance(event, Opened) for event in events):
+                self.opened.callback(self._session)
+        if error is not None:
+            self.link.abort("protocol", f"RELP: {error}")
+        elif self._session.ended:
+            # Before the stream could take it over.
+            self.link.abort("eof", "the server ended the RELP session")
 
     def stopSending(self) -> None:
         """

@@ -5,6 +5,8 @@ RELP sessions that end at awkward moments, with servers in memory.
 from __future__ import annotations
 
 from logrelay.client import Policy
+from logrelay.config import FailbackSettings
+from logrelay.failover import Connected
 from logrelay.senders import senderFactory
 
 from .relpcases import OPENED, answers, batched
@@ -12,6 +14,8 @@ from .test_sender import Relay, SenderCase
 
 #: What a server says before it ends a session.
 SERVERCLOSE = b"0 serverclose 0\n"
+
+FAILBACK = Policy(failback=FailbackSettings(tcpProbeInterval=60, successfulProbesRequired=1))
 
 
 class RelpMemoryCase(SenderCase):
@@ -66,3 +70,25 @@ class EndedTests(RelpMemoryCase):
         link.dataReceived(OPENED + answers(2, 3) + SERVERCLOSE)
         self.clock.advance(0)
         self.assertEqual((relay.counters.settled, link.ending and link.ending.reason), (2, "operator"))
+
+    def test_afterAProbe(self) -> None:
+        """
+        A session that the server has ended, though not its connection, is not used: the probe was not good.
+        """
+        relay = self.startRelp(FAILBACK)
+        self.first.open[0].close()
+        self.first.refuse()
+        self.spend(1)
+        self.assertEqual(relay.factory.rotation.current, 1)
+        self.first.accept()
+        self.spend(61)
+        [probe] = self.first.open
+        probe.send(OPENED)
+        self.spend(0.2)
+        probe.send(SERVERCLOSE)
+        self.spend(2)
+        state = relay.factory.state
+        assert isinstance(state, Connected)
+        self.assertEqual((relay.factory.rotation.current, relay.factory.rotation.goodProbes), (1, 0))
+        self.put(b"one", b"two")
+        self.assertEqual(relay.store.sent, 1)
