@@ -132,7 +132,8 @@ class Search:
         :param settled: the position of the first batch that has not settled.
         """
         if self._bad is not None and settled >= self._bad:
-            self._bad, self._suspects = None, 0
+            # Settled, or given up to make room: what was held against it is not held against what is behind it.
+            self._forgetSuspect()
         if self.until is not None and settled >= self.until:
             self._over()
         return self.until is not None
@@ -141,8 +142,9 @@ class Search:
         """
         Everything that was suspected has settled.
         """
-        self.until = self._bad = None
-        self._suspects = self._alone = self._tried = self._noise = self._confirmations = 0
+        self.until = None
+        self._noise = self._confirmations = 0
+        self._forgetSuspect()
         self._well.clear()
         self._confirmed.clear()
 
@@ -221,6 +223,12 @@ class Search:
         return (self._noise + 1) / (self._noise + self._confirmations + 2)
 
     def setAside(self) -> None:
+        """
+        The suspect is in the dead-letter file.
+        """
+        self._forgetSuspect()
+
+    def _forgetSuspect(self) -> None:
         """
         The suspect is not in the store any more: nothing is known of what is behind it.
         """
