@@ -60,7 +60,7 @@ class Sender(Protocol):
         self.paused = False
         self._window = Window(delivery.most, settings.buffer.size // 2, settings.replayTime)
         self._passed = 0
-        self._lookedAt = self._wroteAt = 0.0
+        self._lookedAt = self._wroteAt = float("-inf")
         self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * delivery.patience())
         self._tickCall: IDelayedCall | None = None
         self._bucketCall: IDelayedCall | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -22,6 +23,7 @@ from zope.interface.verify import verifyObject
 from logrelay.connector import LinkFactory
 from logrelay.link import ADMITTED_AFTER, PROVED_AFTER, UNANSWERED, Ending, ILinked, Link
 from logrelay.memory import KERNEL_BUFFER
+from logrelay.tcpinfo import NOTSENT_LOWAT
 from logrelay.testing import FakeServer, MemoryView
 
 from .loopback import LoopbackServer, openDescriptors, scripted, tlsPair, turn, until
@@ -503,6 +505,7 @@ class SocketLinkTests(LoopbackCase):
             raw = cast(Any, link.transport).socket
             if keepalive:
                 self.assertEqual(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 7)
+            self.assertEqual(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT), NOTSENT_LOWAT)
 
     @scripted
     async def test_checkpoint(self) -> None:
@@ -565,6 +568,60 @@ class SocketLinkTests(LoopbackCase):
         self.assertIsNotNone(link.whyGone)
         await until(self.reactor, lambda: link.ending)
         self.assertEqual(link.whyGone, ("unreachable", "the connection cannot be watched: Too many open files"))
+
+
+class JudgedTests(LoopbackCase):
+    """
+    How a server that ended first had read, told from the kernel; on sockets without a reactor behind them.
+    """
+
+    async def ending(self, size: int, end: Callable[[socket.socket], None]) -> Ending:
+        """
+        Send something to a server, let it end, and see how that is judged.
+        """
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", listener.getsockname()[1])
+        link = cast(Link, await endpoint.connect(LinkFactory(lambda: Link(self.reactor))))
+        server, _ = listener.accept()
+        self.addCleanup(server.close)
+        if size:
+            link.transport.write(b"x" * size)
+            await until(self.reactor, lambda: link.view.sample().acked == size)
+        end(server)
+        await until(self.reactor, lambda: link.ending)
+        assert link.ending is not None
+        return link.ending
+
+    @scripted
+    async def test_readAll(self) -> None:
+        """
+        One that has read everything and closes, or is killed then, ended with nothing unread.
+        """
+
+        def readAll(server: socket.socket) -> None:
+            left = 50_000
+            while left:
+                left -= len(server.recv(left))
+            server.close()
+
+        ending = await self.ending(50_000, readAll)
+        self.assertEqual((ending.reason, ending.clean, ending.emptied), ("eof", False, True))
+
+    @scripted
+    async def test_unread(self) -> None:
+        """
+        One that closes with data unread resets the connection; also where it first shuts down both ways, as syslog-ng
+        does, which looks like a clean end to a program.
+        """
+
+        def shutAndClose(server: socket.socket) -> None:
+            server.shutdown(socket.SHUT_RDWR)
+            server.close()
+
+        for end in (socket.socket.close, shutAndClose):
+            ending = await self.ending(50_000, end)
+            self.assertEqual((ending.reason, ending.clean, ending.emptied), ("reset", False, False))
 
 
 class TLSLinkTests(LoopbackCase):

@@ -25,6 +25,7 @@ from logrelay.sender import LOOK, TICK, Sender
 from logrelay.senders import SenderFactory
 from logrelay.servers import Server
 from logrelay.testing import FakeServer
+from logrelay.window import PARSED
 
 from .loopback import LoopbackServer, scripted, tlsPair, until
 
@@ -300,6 +301,58 @@ class SettlingTests(SenderCase):
         relay.append(10, 1000)
         self.spend(1)
         self.assertEqual((relay.store.settled, relay.store.acked), (10, 60))
+
+    def test_followsTheWindow(self) -> None:
+        """
+        By default that is what the server's windows tell: 1 MiB at least.
+        """
+        relay = self.start()
+        relay.append(1200, 1000)
+        self.spend(1)
+        self.assertEqual((relay.store.settled, relay.store.acked), ((1_200_000 - MIB) // 1000, 1200))
+
+    def test_replayTime(self) -> None:
+        """
+        ``replay-time`` keeps what is younger, also when a server ends that has read everything.
+        """
+        relay = self.start(replayTime=30)
+        relay.append(2000, 1000)
+        self.spend(29)
+        self.assertEqual(relay.store.settled, 0)
+        self.spend(1.2)
+        self.assertEqual(relay.store.settled, (2_000_000 - MIB) // 1000)
+        relay.append(100, 1000)
+        self.spend(1)
+        self.first.close()
+        self.spend(1)
+        self.assertIn(2000, numbers(b"".join(each.received for each in self.first.connections[1:])))
+
+    def test_nothingUnread(self) -> None:
+        """
+        When a server ends that has read everything, only what its parser may have held is sent again.
+        """
+        relay = self.start()
+        relay.append(200, 1000)
+        self.spend(0.5)
+        self.first.close()
+        self.spend(0.5)
+        held = -(-PARSED // 1000)
+        self.assertEqual(numbers(self.first.connections[1].received), list(range(200 - held, 200)))
+        self.assertEqual(relay.counters.resent, held)
+
+    def test_somethingUnread(self) -> None:
+        """
+        When it ends with data unread, all that W keeps is.
+        """
+        relay = self.start()
+        relay.append(200, 1000)
+        self.spend(0.5)
+        self.first.stall()
+        relay.append(1, 1000)
+        self.spend(0.5)
+        self.first.close()
+        self.spend(0.5)
+        self.assertEqual(numbers(self.second.received), list(range(201)))
 
     def test_smallStore(self) -> None:
         """
@@ -726,6 +779,61 @@ class CheckpointTests(SenderCase):
         relay.append(3)
         self.spend(11)
         self.assertEqual(numbers(self.second.received)[:3], [0, 1, 2])
+
+
+class CalmTests(SenderCase):
+    """
+    Our end goes out to a server that has most probably read everything.
+    """
+
+    def test_waits(self) -> None:
+        """
+        Not while a part of the data is unread, as the server's window shows; then at once.
+        """
+        relay = self.start()
+        relay.append(1)
+        self.spend(0.2)
+        self.first.stall()
+        relay.append(40, 1000)
+        self.spend(0.2)
+        done = relay.factory.stop()
+        self.spend(1)
+        [connection] = self.first.connections
+        self.assertEqual((connection.ended, connection.unread != b""), (None, True))
+        self.first.resume()
+        self.clock.pump([LOOK] * 6)
+        self.assertEqual(connection.ended, "eof")
+        self.successResultOf(done)
+        self.assertEqual(relay.store.settled, 41)
+
+    def test_notForEver(self) -> None:
+        """
+        After half of ``drain-timeout`` it goes out all the same: the server may be slow.
+        """
+        relay = self.start(drainTimeout=2)
+        self.first.stall()
+        relay.append(40, 1000)
+        self.spend(0.2)
+        relay.factory.stop()
+        self.spend(0.9)
+        [connection] = self.first.connections
+        self.assertFalse(connection.transport.endSent)
+        self.spend(0.2)
+        self.assertTrue(connection.transport.endSent)
+
+    def test_lostWhileWaiting(self) -> None:
+        """
+        The server may go meanwhile, and nothing is left.
+        """
+        relay = self.start()
+        self.first.stall()
+        relay.append(40, 1000)
+        self.spend(0.2)
+        done = relay.factory.stop()
+        self.first.reset()
+        self.clock.advance(0)
+        self.successResultOf(done)
+        self.assertEqual(relay.store.settled, 0)
 
 
 class EndTests(SenderCase):

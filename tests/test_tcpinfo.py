@@ -327,6 +327,36 @@ class SampleTests(SocketCase):
         self.assertEqual(lower.socket.getsockopt(socket.IPPROTO_TCP, 4), 7)
 
 
+class GuardTests(SocketCase):
+    """
+    The kernel's own time limit.
+    """
+
+    @scripted
+    async def test_guard(self) -> None:
+        """
+        It is set, changed and taken away, in milliseconds.
+        """
+        client, _ = await self.connect()
+        lower = lowerTransport(client.transport)
+        assert lower is not None
+        seen = []
+        for limit in (40, 40, 100.5, 0):
+            client.view.guard(limit)
+            seen.append(lower.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        self.assertEqual(seen, [40_000, 40_000, 100_500, 0])
+
+    @scripted
+    async def test_gone(self) -> None:
+        """
+        It may come too late.
+        """
+        client, server = await self.connect()
+        server.close()
+        await self.until(lambda: client.lost)
+        client.view.guard(40)
+
+
 class EndTests(SocketCase):
     """
     How connections end.
