@@ -207,6 +207,9 @@ class RelpSender(Sender):
         if self._refusal is None:
             super()._ended(ending, sent, unsettled)
         else:
+            if self._accepted:
+                # What it took settles, though its batches may not.
+                self.link.prove()
             for out in self._out:
                 if not out.unanswered:
                     self.delivery.keepRefused(out.position - 1, out.batch, out.refused, self._accepted > 0)

@@ -92,3 +92,25 @@ class EndedTests(RelpMemoryCase):
         self.assertEqual((relay.factory.rotation.current, relay.factory.rotation.goodProbes), (1, 0))
         self.put(b"one", b"two")
         self.assertEqual(relay.store.sent, 1)
+
+
+class RefusedTests(RelpMemoryCase):
+    """
+    The server refuses messages.
+    """
+
+    def test_provedByWhatIsTaken(self) -> None:
+        """
+        A server that takes the messages beside a refused one delivers: leaving it is no failed attempt.  One that takes
+        none does not.
+        """
+        relay = self.startRelp()
+        self.second.refuse()
+        for taken, out in ((1, 2), (0, 3)):
+            self.put(b"one", b"two")
+            link = relay.sender.link
+            refused = answers(*range(2 + taken, 2 + out), text=b"500 no")
+            link.dataReceived(OPENED + answers(*range(2, 2 + taken)) + refused)
+            self.clock.advance(0)
+            self.assertEqual((link.ending and link.ending.reason, link.proved), ("protocol", bool(taken)))
+            self.spend(2)
