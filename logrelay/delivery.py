@@ -20,6 +20,10 @@ from .store import IStore
 #: So many refusals (on two servers, where there are two) set a message aside.
 REFUSALS = 3
 
+#: So many do though all were of one server: the others may be down, and until then each connection to that one ends
+#: with a window of messages, and the refused one is sent again.
+REFUSALS_ON_ONE = 6
+
 #: Sets a message of a batch aside: the batch, the message, and why.  It says whether that could be done.
 SetAside = Callable[[Batch, bytes, str], bool]
 
@@ -179,7 +183,8 @@ class Delivery:
         """
         Whether a message that these servers refused, one after the other, is one that none will take.
         """
-        return len(servers) >= REFUSALS and (len(set(servers)) > 1 or len(self.settings.servers) == 1)
+        enough = REFUSALS if len(set(servers)) > 1 or len(self.settings.servers) == 1 else REFUSALS_ON_ONE
+        return len(servers) >= enough
 
     def _isFirst(self, batch: Batch) -> bool:
         """

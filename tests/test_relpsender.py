@@ -217,6 +217,20 @@ class SetAsideTests(RelpCase):
         self.assertEqual(relay._destinations["central"].delivery.refusals, {})
 
     @scripted
+    async def test_refusedByTheOnlyOne(self) -> None:
+        """
+        While no other server can be reached, a message that the only one refuses does not hold up the stream for ever.
+        """
+        one, two = self.relpServer(), self.relpServer()
+        one.treats = lambda message: "refuse" if b"0000100" in message else ""
+        await two.refuse()
+        relay = self.relpTo(one, two, window=100, timeReopen=0.2)
+        messages = numbered(3000)
+        self.send(relay, messages)
+        await self.until(lambda: self.counters(relay).settled == 2999)
+        self.assertEqual(self.setAside(), [messages[100].decode()])
+
+    @scripted
     async def test_refusesAll(self) -> None:
         """
         A server that refuses everything is ill: nothing is set aside, and the next one gets it all.
