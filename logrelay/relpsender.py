@@ -174,8 +174,10 @@ class RelpSender(Sender):
         """
         if any(out.unanswered for out in self._out):
             return
-        if self._answered is not None and not self._answered.called:
-            self._answered.callback(None)
+        if self._answered is not None:
+            # A server that is left anyway is left as agreed.
+            if not self._answered.called:
+                self._answered.callback(None)
         elif self._refusal is not None:
             self.link.abort("protocol", f"RELP: the server refused a message: {self._refusal}")
 

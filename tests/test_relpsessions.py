@@ -114,3 +114,18 @@ class RefusedTests(RelpMemoryCase):
             self.clock.advance(0)
             self.assertEqual((link.ending and link.ending.reason, link.proved), ("protocol", bool(taken)))
             self.spend(2)
+
+    def test_endsAsAgreed(self) -> None:
+        """
+        A refusal among the last answers does not turn a graceful end into another.
+        """
+        relay = self.startRelp()
+        self.put(b"one", b"two")
+        self.clock.advance(0)
+        link = relay.sender.link
+        link.finish("operator", 5)
+        link.dataReceived(OPENED + answers(2) + answers(3, text=b"500 no"))
+        link.dataReceived(b"4 rsp 0\n" + SERVERCLOSE)
+        self.clock.advance(0)
+        self.assertEqual(link.ending and (link.ending.reason, link.ending.clean), ("operator", True))
+        self.assertEqual((relay.counters.settled, relay.store.messages), (1, 1))
