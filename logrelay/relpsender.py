@@ -56,6 +56,7 @@ class RelpSender(Sender):
 
     :ivar _accepted: how many messages the server has taken in this session.
     :ivar _heardAt: when the server last said anything.
+    :ivar _opened: whether the server has opened the session.
     """
 
     def __init__(self, delivery: Delivery, sessions: Sessions) -> None:
@@ -74,6 +75,7 @@ class RelpSender(Sender):
         self._heardAt = self.delivery.clock.seconds()
         session = self._sessions.pop(self.link, None)
         self._session = session or ClientSession(self.delivery.firstNumber)
+        self._opened = session is not None
         if session is None:
             self.transport.write(self._session.open())
         super().connectionMade()
@@ -136,7 +138,7 @@ class RelpSender(Sender):
                 case Ended():
                     ended = True
                 case Opened():
-                    pass
+                    self._opened = True
         self._settle()
         if self._session.error is not None:
             self.link.abort("protocol", f"RELP: {self._session.error}")
@@ -223,7 +225,7 @@ class RelpSender(Sender):
         A server that does not answer is stalled, whatever its kernel takes.
         """
         limit = self._liveness.stallTimeout
-        waiting = next((out.at for out in self._out if out.unanswered), None)
+        waiting = next((out.at for out in self._out if out.unanswered), None) if self._opened else self._heardAt
         if waiting is not None and now - max(waiting, self._heardAt) >= limit:
             return "stalled", f"no RELP answer from the server for {limit:g} s"
         return super()._judge(now, sample)

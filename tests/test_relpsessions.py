@@ -129,3 +129,18 @@ class RefusedTests(RelpMemoryCase):
         self.clock.advance(0)
         self.assertEqual(link.ending and (link.ending.reason, link.ending.clean), ("operator", True))
         self.assertEqual((relay.counters.settled, relay.store.messages), (1, 1))
+
+
+class SilentTests(RelpMemoryCase):
+    """
+    The server takes everything and says nothing.
+    """
+
+    def test_sessionNotOpened(self) -> None:
+        """
+        A server that does not open the session is left, though nothing waits to be sent.
+        """
+        relay = self.startRelp()
+        link = relay.sender.link
+        self.spend(61)
+        self.assertEqual(link.ending and link.ending.reason, "stalled")
