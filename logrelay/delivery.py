@@ -13,7 +13,7 @@ from .batches import Batch
 from .bucket import Bucket
 from .config import DestinationSettings
 from .counters import DestinationCounters
-from .encoding import encode, messagesOf, partOf
+from .encoding import batchOf, messagesOf, partOf
 from .search import Search
 from .store import IStore
 
@@ -176,8 +176,7 @@ class Delivery:
         self.counters.settled += batch.count - len(refused)
         others = {each: those for each, those in self.refusals.items() if self.store.settled <= each != position}
         self.refusals = {**others, **({position: now} if now else {})}
-        [rest] = encode(kept, batch.framing, batch.origin) or [Batch(b"", 0, batch.framing, batch.origin)]
-        self.store.amend(position, rest)
+        self.store.amend(position, batchOf(kept, batch.framing, batch.origin))
 
     def _refusedEnough(self, servers: list[int]) -> bool:
         """

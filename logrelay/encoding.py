@@ -94,15 +94,28 @@ def encode(messages: list[bytes], framing: Framing, origin: Origin) -> list[Batc
 
     :return: as few batches as hold them, each at most :data:`MAX_BATCH` bytes and one message.
     """
-    if framing is Framing.OCTET_COUNTING:
-        headers = _headers
-        frames = [headers[len(message)] + message for message in messages]
-    else:
-        frames = [message + b"\n" for message in _oneLiners(messages)]
+    frames = _framed(messages, framing)
     payload = b"".join(frames)
     if len(payload) <= MAX_BATCH:
         return [Batch(payload, len(frames), framing, origin)] if frames else []
     return _cut(payload, list(accumulate(map(len, frames))), framing, origin)
+
+
+def batchOf(messages: list[bytes], framing: Framing, origin: Origin) -> Batch:
+    """
+    Frame messages as one batch, whatever its size: what is left of another one.  It may be empty.
+    """
+    return Batch(b"".join(_framed(messages, framing)), len(messages), framing, origin)
+
+
+def _framed(messages: list[bytes], framing: Framing) -> list[bytes]:
+    """
+    Each message with its framing.
+    """
+    if framing is Framing.OCTET_COUNTING:
+        headers = _headers
+        return [headers[len(message)] + message for message in messages]
+    return [message + b"\n" for message in _oneLiners(messages)]
 
 
 def reframed(batch: Batch, framing: Framing) -> list[Batch]:

@@ -4,12 +4,14 @@ RELP sessions that end at awkward moments, with servers in memory.
 
 from __future__ import annotations
 
+from logrelay.batches import Framing
 from logrelay.client import Policy
 from logrelay.config import FailbackSettings
+from logrelay.encoding import batchOf
 from logrelay.failover import Connected
 from logrelay.senders import senderFactory
 
-from .relpcases import OPENED, answers, batched
+from .relpcases import OPENED, ORIGIN, answers, batched
 from .test_sender import Relay, SenderCase
 
 #: What a server says before it ends a session.
@@ -129,6 +131,19 @@ class RefusedTests(RelpMemoryCase):
         self.clock.advance(0)
         self.assertEqual(link.ending and (link.ending.reason, link.ending.clean), ("operator", True))
         self.assertEqual((relay.counters.settled, relay.store.messages), (1, 1))
+
+    def test_largeBatch(self) -> None:
+        """
+        A batch stays one, however large it is, when all of it is refused: one read may follow the rest of a long
+        message.
+        """
+        relay = self.startRelp()
+        large = [b"%d" % number * 30_000 for number in range(5)]
+        relay.store.append(batchOf(large, Framing.OCTET_COUNTING, ORIGIN))
+        link = relay.sender.link
+        link.dataReceived(OPENED + answers(*range(2, 7), text=b"500 no"))
+        self.clock.advance(0)
+        self.assertEqual((relay.store.end, relay.store.messages), (1, 5))
 
 
 class SilentTests(RelpMemoryCase):
