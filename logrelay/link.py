@@ -27,7 +27,9 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from .reasons import reasonOf, textOf
-from .tcpinfo import BlindView, IConnectionView, keepAlive, keepLittleUnsent, lowerTransport, viewOf
+from .socketoptions import keepAlive, keepLittleUnsent, lowerTransport
+from .tcpinfo import viewOf
+from .views import BlindView, IConnectionView
 
 #: A connection is proved when it has been up for so many seconds without a closed window.
 PROVED_AFTER = 10.0

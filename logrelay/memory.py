@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .liveness import Sample
-from .tcpinfo import IConnectionView
+from .views import IConnectionView
 
 _log = Logger(namespace="logrelay.testing")
 

@@ -24,7 +24,7 @@ from .link import Ending, ILinked, Link
 from .liveness import Sample
 from .relpclient import Accepted, ClientSession, Ended, Opened, Refused
 from .sender import Sender
-from .tcpinfo import acknowledgeAtOnce
+from .socketoptions import acknowledgeAtOnce
 
 #: Sessions that a probe has opened, by their links, until the sender takes them over.
 Sessions = MutableMapping[Link, ClientSession]

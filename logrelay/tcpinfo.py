@@ -20,14 +20,15 @@ from contextlib import suppress
 from typing import Protocol as TypingProtocol
 from typing import cast
 
-import attrs
 from twisted.internet import main
 from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
 
 from .liveness import Sample
+from .socketoptions import lowerTransport
+from .views import BlindView, IConnectionView
 
 #: ``struct tcp_info`` up to and with ``tcpi_snd_wnd``, which Linux 5.4 added.
 _INFO_SIZE = 232
@@ -42,10 +43,6 @@ _STATE, _PROBES, _UNACKED, _RTT, _BYTES_ACKED, _NOTSENT, _SND_WND = 0, 3, 24, 68
 #: nothing is under way any more, which the kernel tells of as closed.
 _CLOSE_WAIT = 8
 _OVER = frozenset({6, 7})
-
-#: Our kernel keeps so many bytes that it has not sent, in bytes.  Without a limit it takes megabytes that a hung peer
-#: never sees, and the store is not told; with it the throughput on loopback was the same.
-NOTSENT_LOWAT = 128 * 1024
 
 #: What only means that the kernel has nothing, or no room, for now.
 _LATER = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
@@ -77,159 +74,6 @@ class _PlainOffsets(TypingProtocol):
         How many bytes of plain text lie wholly within so many bytes of ciphertext.
         """
         ...
-
-
-def keepAlive(connection: socket.socket, times: tuple[int, int, int]) -> None:
-    """
-    Have the kernel ask an idle peer whether it is still there: after so many seconds, at such intervals, giving up
-    after so many questions.  Systems that cannot set one of the times keep their own.
-    """
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), times, strict=True):
-        option = getattr(socket, name, None)
-        if option is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def keepLittleUnsent(connection: socket.socket) -> None:
-    """
-    Have the kernel ask for more only when it has less than :data:`NOTSENT_LOWAT` to send.
-    """
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if option is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, option, NOTSENT_LOWAT)
-
-
-def acknowledgeAtOnce(transport: object) -> None:
-    """
-    Have our kernel acknowledge what it gets without delay, until it thinks otherwise: librelp sends the last answers of
-    a burst only when those before are acknowledged, 40 ms later by default (tcp(7), ``TCP_QUICKACK``).
-    """
-    lower, option = lowerTransport(transport), getattr(socket, "TCP_QUICKACK", None)
-    if lower is not None and option is not None and hasattr(lower, "socket"):
-        with suppress(OSError):
-            lower.socket.setsockopt(socket.IPPROTO_TCP, option, 1)
-
-
-class IConnectionView(Interface):
-    """
-    What can be known of one connection from outside its protocol.
-    """
-
-    admitted: bool = Attribute("Whether the server is known to have taken us, where TLS leaves that open.")
-    roundTrip: float = Attribute("The smoothed round-trip time in seconds; 0 where it is not known.")
-
-    def sample() -> Sample:
-        """
-        What is known now, in bytes as they are on the wire.
-        """
-
-    def plain(offset: int) -> int:
-        """
-        How many bytes of the protocol's own stream lie wholly within ``offset`` bytes on the wire.
-        """
-
-    def guard(limit: float) -> None:
-        """
-        Have the kernel give the connection up when the peer has acknowledged nothing for ``limit`` seconds, in case
-        nobody here does; 0: never.
-        """
-
-    def undecided() -> bool:
-        """
-        After the end: whether it cannot be told yet how it ended, since our own end is still under way.  A reset that
-        answers it tells that the peer had not read everything.
-        """
-
-    def reason() -> str | None:
-        """
-        After the end: why the kernel says that it ended (``eof``, ``reset``, ``ack-timeout``, ``keepalive``,
-        ``unreachable``); ``None`` if it does not know.
-        """
-
-    def drained() -> bool:
-        """
-        After an end that we began: whether everything reached the peer, our own end included, and the peer then ended
-        too, without a reset.
-        """
-
-    def emptied() -> bool:
-        """
-        After an end that the peer began: whether it is certain that it had read all that its kernel had acknowledged.
-        """
-
-    def close() -> None:
-        """
-        Let go of what the view holds.  Always to be called.
-        """
-
-
-@implementer(IConnectionView)
-@attrs.define(eq=False)
-class BlindView:
-    """
-    The view of a transport that is no TCP socket: whatever was written counts as acknowledged.
-    """
-
-    admitted: bool = False
-    roundTrip: float = 0.0
-
-    def sample(self) -> Sample:
-        """
-        Nothing is ever known to be outstanding.
-        """
-        return Sample(taken=sys.maxsize, acked=sys.maxsize, closed=False)
-
-    def guard(self, limit: float) -> None:
-        """
-        Nobody watches.
-        """
-
-    def undecided(self) -> bool:
-        """
-        Nothing more will be known.
-        """
-        return False
-
-    def plain(self, offset: int) -> int:
-        """
-        The offset itself.
-        """
-        return offset
-
-    def reason(self) -> str | None:
-        """
-        Not known.
-        """
-        return None
-
-    def drained(self) -> bool:
-        """
-        Not known to be otherwise.
-        """
-        return True
-
-    def emptied(self) -> bool:
-        """
-        Not known.
-        """
-        return False
-
-    def close(self) -> None:
-        """
-        Nothing is held.
-        """
-
-
-def lowerTransport(transport: object) -> Connection | None:
-    """
-    The TCP connection under a transport, through any number of wrappers such as TLS.
-
-    ``hasattr(transport, "socket")`` would lie: Twisted's wrappers pass on attributes that they do not know.
-    """
-    while transport is not None and not isinstance(transport, Connection):
-        transport = getattr(transport, "transport", None)
-    return transport
 
 
 def viewOf(transport: ITransport) -> IConnectionView:

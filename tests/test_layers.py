@@ -26,9 +26,9 @@ LAYERS = (
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger failback
-    failover feeds inlet link
-    probe reasons relpsender reporter resolver searcher sender senders tcpinfo throttle
+    calming client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger
+    failback failover feeds inlet link probe reasons
+    relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.flow
     sources.handler sources.interface sources.observer sources.program sources.relp sources.sockets sources.stdin

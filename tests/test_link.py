@@ -23,7 +23,7 @@ from zope.interface.verify import verifyObject
 from logrelay.connector import LinkFactory
 from logrelay.link import ADMITTED_AFTER, PROVED_AFTER, UNANSWERED, Ending, ILinked, Link
 from logrelay.memory import KERNEL_BUFFER
-from logrelay.tcpinfo import NOTSENT_LOWAT
+from logrelay.socketoptions import NOTSENT_LOWAT
 from logrelay.testing import FakeServer, MemoryView
 
 from .loopback import LoopbackServer, openDescriptors, scripted, tlsPair, turn, until

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from logrelay.batches import Batch, Framing, Origin
 from logrelay.bucket import Bucket
+from logrelay.calming import LOOK
 from logrelay.client import FailoverClientFactory, Policy
 from logrelay.config import MIB, BufferSettings, DestinationSettings, FailbackSettings
 from logrelay.counters import DestinationCounters
@@ -21,7 +22,7 @@ from logrelay.failover import CHECKPOINT, Connected
 from logrelay.link import ILinked
 from logrelay.memory import KERNEL_BUFFER
 from logrelay.outbox import Outbox
-from logrelay.sender import LOOK, TICK, Sender
+from logrelay.sender import TICK, Sender
 from logrelay.senders import SenderFactory
 from logrelay.servers import Server
 from logrelay.testing import FakeServer

@@ -27,14 +27,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from logrelay.tcpinfo import (
-    BlindView,
-    IConnectionView,
-    SocketView,
-    keepAlive,
-    lowerTransport,
-    viewOf,
-)
+from logrelay.socketoptions import keepAlive, lowerTransport
+from logrelay.tcpinfo import SocketView, viewOf
+from logrelay.views import BlindView, IConnectionView
 
 from .loopback import Client, openDescriptors, scripted, tlsPair, turn, until
 

@@ -26,8 +26,8 @@ from zope.interface.verify import verifyObject
 
 from logrelay.errors import NotVerified
 from logrelay.reasons import reasonOf
-from logrelay.tcpinfo import IConnectionView
 from logrelay.testing import FakeServer, MemoryTransport
+from logrelay.views import IConnectionView
 
 from .loopback import Client, LoopbackServer, scripted, tlsPair, turn, until
 from .tlscases import BAD

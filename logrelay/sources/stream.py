@@ -20,7 +20,7 @@ from ..counters import SourceCounters
 from ..eventlogger import logEvent
 from ..events import Observer
 from ..routing import IRoute
-from ..tcpinfo import keepAlive
+from ..socketoptions import keepAlive
 from ..throttle import Throttle
 from ..tls import tlsFactory
 from .acceptor import Acceptor
