@@ -152,6 +152,7 @@ class RelpSearcher(SliceSender, RelpSender):
 
     def _confirms(self, ending: Ending) -> bool:
         """
-        Every message of the slice was answered with 200.
+        Every message of the slice was answered with 200, and there was one: a batch may be empty, when all of its
+        messages were answered and one before it was not taken.
         """
-        return self._isWritten() and not self._out
+        return self._accepted > 0 and self._isWritten() and not self._out

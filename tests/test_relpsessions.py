@@ -25,16 +25,23 @@ class RelpMemoryCase(SenderCase):
     A relay that speaks RELP to servers in memory.
     """
 
-    def startRelp(self, policy: Policy | None = None, window: int = 128) -> Relay:
+    def startRelp(self, policy: Policy | None = None) -> Relay:
         """
         Make the relay, and connect it.
         """
-        relay = self.make(policy, driver="relp", window=window)
+        relay = self.makeRelp(policy)
+        relay.factory.start()
+        self.clock.advance(0)
+        return relay
+
+    def makeRelp(self, policy: Policy | None = None) -> Relay:
+        """
+        Make the relay.
+        """
+        relay = self.make(policy, driver="relp")
         relay.factory = type(relay.factory)(
             self.clock, relay.factory.endpoints, senderFactory(relay.delivery), relay.factory.policy
         )
-        relay.factory.start()
-        self.clock.advance(0)
         return relay
 
     def put(self, *messages: bytes) -> None:
@@ -159,3 +166,24 @@ class SilentTests(RelpMemoryCase):
         link = relay.sender.link
         self.spend(61)
         self.assertEqual(link.ending and link.ending.reason, "stalled")
+
+
+class SearchTests(RelpMemoryCase):
+    """
+    What a search takes for a confirmation.
+    """
+
+    def test_nothingConfirmsNothing(self) -> None:
+        """
+        A slice without messages, as what is left of a batch of which each was answered, shows nothing of a server.
+        """
+        self.first.slam()
+        self.second.slam()
+        relay = self.makeRelp()
+        relay.store.append(batchOf([], Framing.OCTET_COUNTING, ORIGIN))
+        self.put(b"one")
+        for server in (0, 1, 0):
+            relay.delivery.search.lost(server, 2)
+        relay.factory.start()
+        self.spend(300)
+        self.assertEqual((relay.setAside, relay.store.messages), ([], 1))
