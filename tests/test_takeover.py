@@ -25,8 +25,8 @@ class TakenOverTests(RelayCase):
     @scripted
     async def test_options(self) -> None:
         """
-        It is asked whether its peer is still there when it is idle, sends small batches at once, and keeps little unsent:
-        like a connection that was made for the stream.
+        It is asked whether its peer is still there when it is idle, sends small batches at once, and keeps little
+        unsent: like a connection that was made for the stream.
         """
         primary, failover = self.server(), self.server()
         await primary.refuse()
