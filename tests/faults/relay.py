@@ -42,8 +42,8 @@ from ..real import TOP, waitUntil
 #: No relay of a trial lives longer, whatever happens to who started it.  Seconds.
 LIFE = 600
 
-#: Seconds between two looks at the connections.
-_LOOK = 0.02
+#: Seconds between two looks at the connections.  At full load a megabyte passes in 20 ms.
+_LOOK = 0.005
 
 #: Where ``tcpi_snd_wnd`` stands in ``struct tcp_info``, and how much of that is read.
 _SND_WND, _INFO_SIZE = 228, 232
@@ -73,7 +73,8 @@ class Wire:
                 self.window = max(self.window, struct.unpack_from("=I", info, _SND_WND)[0])
                 (queued,) = struct.unpack("=i", fcntl.ioctl(each.fileno(), termios.TIOCOUTQ, b"\0" * 4))
                 waiting = len(each.dataBuffer) + sum(map(len, each._tempDataBuffer)) - each.offset
-                self.out = max(self.out, queued + waiting)
+                inTLS = getattr(each.protocol, "_appSendBuffer", ())
+                self.out = max(self.out, queued + waiting + sum(map(len, inTLS)))
 
 
 class Questions(LineOnlyReceiver):
