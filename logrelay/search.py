@@ -160,6 +160,9 @@ class Search:
         :param server: which server it is.
         """
         assert self.until is not None
+        if not first:
+            # Nothing is left of that batch to be suspected, and by itself it settles.
+            return Whole(settled + 1)
         candidates = first - 1 + end - settled - 1
         if candidates and not self.knows(server):
             return Evidence(self._tried % candidates)

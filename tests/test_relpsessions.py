@@ -187,3 +187,19 @@ class SearchTests(RelpMemoryCase):
         relay.factory.start()
         self.spend(300)
         self.assertEqual((relay.setAside, relay.store.messages), ([], 1))
+
+    def test_onlyNothingIsLeft(self) -> None:
+        """
+        When nothing but such a batch is left, it settles, and the search is over: then comes an ordinary connection.
+        """
+        relay = self.makeRelp()
+        relay.store.append(batchOf([], Framing.OCTET_COUNTING, ORIGIN))
+        for server in (0, 1, 0):
+            relay.delivery.search.lost(server, 1)
+        relay.factory.start()
+        for made in range(1, 20):
+            self.clock.advance(0)
+            if len(self.first.connections) >= made:
+                self.first.connections[-1].send(OPENED)
+            self.spend(0.5)
+        self.assertEqual((relay.store.settled, len(self.first.connections)), (1, 2))
