@@ -272,7 +272,7 @@ class OwnServer(RealServer):
     poison: str = ""
 
     def __attrs_post_init__(self) -> None:
-        self.prefix = [*self.prefix, "env", f"PYTHONPATH={TOP}"]
+        self.prefix = [*self.prefix, "env", "--unset=COVERAGE_PROCESS_START", f"PYTHONPATH={TOP}"]
 
     def configuration(self) -> str:
         """

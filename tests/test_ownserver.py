@@ -11,6 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from .ownserver import OwnServer
+from .real import waitUntil
 from .relays import counted, numbered
 from .relpserver import RelpSession
 
@@ -115,8 +116,21 @@ class OwnServerTests(SynchronousTestCase):
         server = self.started(manner="closes")
         self.assertEqual(self.rest(self.client(server)), b"")
         server.recover()
+        # It takes a moment to hear of that.
+        waitUntil(lambda: not self.closes(server), "well")
         self.client(server).sendall(counted(numbered(3)))
         self.assertEqual(server.waitFor(3), TEXTS)
+
+    def closes(self, server: OwnServer) -> bool:
+        """
+        Whether it closes a new connection at once.
+        """
+        client = self.client(server)
+        client.settimeout(0.2)
+        try:
+            return client.recv(1) == b""
+        except TimeoutError:
+            return False
 
     def test_shut(self) -> None:
         """

@@ -174,6 +174,8 @@ class ServerFaultTests(FaultCase):
         watch, stream = self.watched(primary, failover, **tls.options)
         stream.send(1)
         await self.until(lambda: size(primary))
+        # Or the relay, whose data has settled in part by then, would go on with it.
+        await primary.refuse()
         for turn in range(40):
             stream.send(20, LARGE)
             await self.turns(1)
