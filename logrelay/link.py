@@ -138,11 +138,13 @@ class Link(Protocol):
         """
         The connection stands: look at it from now on.
         """
+        self.view = BlindView()
         try:
             self.view = viewOf(self.transport)
             self._setOptions()
         except OSError as error:
             # No descriptor is left to watch it by, or it is gone already.
+            self.view.close()
             self.view = BlindView()
             self.abort("unreachable", f"the connection cannot be watched: {error.strerror}")
         self._madeAt = self._openSince = self._clock.seconds()
