@@ -58,8 +58,7 @@ class Liveness:
     :ivar ackTimeout: seconds without an acknowledgement while data is out.
     :ivar stallTimeout: seconds without an acknowledgement since the window was seen closed, or since the server ceased
         to read, which is some time before that: its kernel goes on to take data until its buffer is full.
-    :ivar _looked: when it was looked whether the server reads: the time, the bytes acknowledged, and how far the window
-        reached.
+    :ivar _looked: when it was looked whether the server reads: the bytes acknowledged, and how far the window reached.
     :ivar _unreadSince: since when it does not.
     """
 
@@ -69,7 +68,7 @@ class Liveness:
     _closedSince: float | None = None
     _silentSince: float | None = None
     _unansweredSince: float | None = None
-    _looked: tuple[float, int, int] | None = None
+    _looked: tuple[int, int] | None = None
     _unreadSince: float | None = None
 
     def observe(self, now: float, sample: Sample) -> str | None:
@@ -98,7 +97,7 @@ class Liveness:
         if sample.window is None:
             return
         reach = sample.acked + sample.window
-        since, acked, reached = self._looked or (now, sample.acked, reach - ADVANCE)
+        acked, reached = self._looked or (sample.acked, reach - ADVANCE)
         taken = sample.acked - acked
         madeRoom = self._closedSince is not None and sample.acked > self._acked
         if madeRoom or reach - reached >= max(ADVANCE, SHARE * taken):
@@ -106,8 +105,9 @@ class Liveness:
         elif taken < ENOUGH:
             return
         elif self._unreadSince is None:
-            self._unreadSince = since
-        self._looked = now, sample.acked, reach
+            # Not since it was looked last: there may have been nothing to read.
+            self._unreadSince = now
+        self._looked = sample.acked, reach
 
     def _unreadFor(self, now: float) -> float:
         """

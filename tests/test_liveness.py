@@ -132,7 +132,7 @@ class LivenessTests(SynchronousTestCase):
         A server that has ceased to read is stalled so long after that, though its kernel took more for a while, and
         may take still more; one that reads has its full time from when the window closes.
         """
-        for reads, open_, expected in ((False, 10, 61), (True, 10, 71), (False, 1000, 61)):
+        for reads, open_, expected in ((False, 10, 62), (True, 10, 71), (False, 1000, 62)):
             liveness = Liveness(10, 60)
             for now in range(500):
                 # There is little traffic, and it is read.
@@ -144,6 +144,22 @@ class LivenessTests(SynchronousTestCase):
                 window = 100_000_000 - (0 if reads else acked)
                 verdict = liveness.observe(now, Sample(acked + 1, acked, now > open_, 0 if now > open_ else window))
             self.assertEqual((verdict, now), ("stalled", expected), (reads, open_))
+
+    def test_burstAfterIdle(self) -> None:
+        """
+        A server that had nothing to read has its full time from the burst on, whatever came before it: nothing, or a
+        little that it read.
+        """
+        for little in (0, 15_000):
+            liveness = Liveness(10, 60)
+            for now in range(1000):
+                acked = min(100 * now, little)
+                self.assertIsNone(liveness.observe(now, Sample(acked, acked, False, 200_000)))
+            for now in range(1000, 1059):
+                more = min(100_000, 20_000 * (now - 999))
+                taken = little + more
+                self.assertIsNone(liveness.observe(now, Sample(taken, taken, False, 200_000 - more)), (little, now))
+                self.assertFalse(liveness.suspects(1010))
 
     def test_slowReader(self) -> None:
         """
