@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import ParamSpec
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import NotConnectingError
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
@@ -31,6 +33,7 @@ from .failover import (
     CHECKPOINT,
     FAILBACK,
     FINISHED,
+    RELOAD,
     Connected,
     Connecting,
     FailoverObserver,
@@ -45,6 +48,7 @@ from .link import UNANSWERED, Ending, Link
 from .probe import Prober
 from .reasons import reasonOf, textOf
 from .rotation import Rotation, When
+from .servers import Places
 
 _log = Logger(namespace="logrelay.client")
 
@@ -95,6 +99,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
         self._connector = EndpointConnector(self, self.newLink)
         self._failback = self._newFailback()
         self._stopped: list[Deferred[None]] = []
+        self._held: Deferred[None] | None = None
         self._lastEnd = "start"
 
     # For the owner.
@@ -156,6 +161,105 @@ class FailoverClientFactory(ReconnectingClientFactory):
         stopped, self._stopped = self._stopped, []
         for done in stopped:
             done.callback(None)
+        self._letGo()
+
+    # For a reload.
+
+    def hold(self) -> Deferred[None]:
+        """
+        End the connection or the attempt that is under way, and make no other before :meth:`resume`.
+
+        :return: fires when nothing is under way; after ``drainTimeout`` at the latest.
+        :raises RuntimeError: if it is held already.
+        """
+        if self._held is not None:
+            raise RuntimeError("this factory is held already")
+        self._held = held = Deferred[None]()
+        self._failback.stop()
+        match self.state:
+            case Connected(link):
+                link.finish(RELOAD, self.policy.drainTimeout)
+            case Returning(link, primary):
+                primary.abort(RELOAD, "not needed any more")
+                link.finish(RELOAD, self.policy.drainTimeout)
+            case Connecting():
+                # One that has just failed will say so by itself.
+                with suppress(NotConnectingError):
+                    self._connector.stopConnecting()
+            case Waiting():
+                self._rest()
+            case Idle():
+                self._letGo()
+        return held
+
+    def _rest(self) -> None:
+        """
+        Nothing is under way any more.  Said on a later turn: this call may come out of a connection's end.
+        """
+        if self._callID is not None:
+            self._callID.cancel()
+        self.state = Waiting(self.clock.seconds())
+        self._callID = self.clock.callLater(0, self._rested)
+
+    def _rested(self) -> None:
+        """
+        Say so.
+        """
+        self._callID = None
+        self._letGo()
+
+    def _letGo(self) -> None:
+        """
+        Tell who has held us, if anybody has.
+        """
+        held, self._held = self._held, None
+        if held is not None:
+            held.callback(None)
+
+    def resume(self) -> None:
+        """
+        After :meth:`hold` has fired: go on, with the server whose turn it is.
+        """
+        if isinstance(self.state, Waiting):
+            self._connectIn(0)
+
+    def reconfigure(
+        self,
+        endpoints: Sequence[IStreamClientEndpoint],
+        policy: Policy,
+        places: Places,
+        protocolFactory: IProtocolFactory,
+    ) -> None:
+        """
+        Take on other servers, or another policy.  If a connection is in use, or an attempt under way, its server must
+        be among them; else :meth:`hold` comes first, and :meth:`resume` after this.
+
+        :param endpoints: the same objects for what is unchanged.
+        :param places: where each server of the old list is in the new one.
+        """
+        before, self.endpoints = self.endpoints, tuple(endpoints)
+        was, self.policy = self.policy, policy
+        self.protocolFactory = protocolFactory
+        now = self.clock.seconds()
+        if before != self.endpoints:
+            self.rotation.remap(places, len(self.endpoints), now)
+        self.rotation.failback = policy.failback
+        self.backoff.longest = self.maxDelay = policy.timeReopen
+        probesAlike = (was.failback, was.drainTimeout) == (policy.failback, policy.drainTimeout)
+        if not probesAlike or before[0] is not self.endpoints[0]:
+            self._failback.stop()
+            self._failback = self._newFailback()
+        match self.state:
+            case Connected(link):
+                link.keepAlive(policy.keepalive)
+                self._scheduleProbe()
+            case Returning(_, primary):
+                primary.keepAlive(policy.keepalive)
+            case Waiting(until) if self._callID is not None:
+                # A list that is new, or a shorter wait, is tried without the wait that was for the old one.
+                wait = 0 if before != self.endpoints else min(policy.timeReopen, until - now)
+                self._callID.cancel()
+                self._connectIn(max(0, wait))
 
     def _tell(self, event: Callable[_P, None], *arguments: _P.args, **keywords: _P.kwargs) -> None:
         """
@@ -206,8 +310,10 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         if not self.continueTrying:
             self._idle()
-            return
-        self._attemptFailed(reasonOf(reason), textOf(reason))
+        elif self._held is not None:
+            self._rest()
+        else:
+            self._attemptFailed(reasonOf(reason), textOf(reason))
 
     def _attemptFailed(self, reason: str, text: str) -> None:
         """
@@ -256,6 +362,11 @@ class FailoverClientFactory(ReconnectingClientFactory):
         ending = link.ending
         if not self.continueTrying:
             self._idle()
+        elif self._held is not None:
+            self._lastEnd = RELOAD
+            if link.proved and ending.reason not in (RELOAD, UNANSWERED):
+                self._tell(self.observer.lost, self.rotation.current, link)
+            self._rest()
         elif isinstance(self.state, Returning):
             self._lastEnd = FAILBACK
             self._return(self.state.primary)

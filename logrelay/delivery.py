@@ -15,6 +15,7 @@ from .config import DestinationSettings
 from .counters import DestinationCounters
 from .encoding import batchOf, messagesOf, partOf
 from .search import Search
+from .servers import Places, moved
 from .store import IStore
 
 #: So many refusals (on two servers, where there are two) set a message aside.
@@ -98,6 +99,28 @@ class Delivery:
         if self.settings.delivery not in ("replay", "relp") or (self.settings.delivery == "replay" and self.refusing()):
             return False
         return self.search.active(self.store.settled)
+
+    def reconfigure(self, settings: DestinationSettings, places: Places) -> None:
+        """
+        Deliver by other settings from now on.
+
+        :param places: where each server of the old list is in the new one.
+        """
+        if settings.throttle != self.settings.throttle:
+            self.bucket = Bucket(settings.throttle) if settings.throttle else None
+        self.settings = settings
+        self.search.remap(places, len(settings.servers))
+        self.refusals = {
+            position: {message: list(moved(servers, places)) for message, servers in messages.items()}
+            for position, messages in self.refusals.items()
+        }
+
+    def payloadOf(self, batch: Batch) -> bytes:
+        """
+        A batch as it is framed on the wire now.  It was stored with another framing if that was changed since.
+        """
+        framing = self.settings.framing
+        return batch.payload if batch.framing is framing else batchOf(messagesOf(batch), framing, batch.origin).payload
 
     def takeRewound(self) -> int:
         """

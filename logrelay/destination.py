@@ -22,6 +22,7 @@ from .config import DestinationSettings
 from .counters import DestinationCounters
 from .deadletters import DeadLetters
 from .delivery import Delivery
+from .difference import talksAlike
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
 from .events import EventLog
@@ -32,6 +33,7 @@ from .outbox import Outbox
 from .reporter import Reporter
 from .routing import Tally
 from .senders import senderFactory
+from .servers import Places, moved, placesOf
 from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted
 
@@ -43,6 +45,19 @@ _STATES = {
     Connected: "connected",
     Returning: "returning",
 }
+
+
+def policyOf(settings: DestinationSettings) -> Policy:
+    """
+    How to rotate among the servers of a destination.
+    """
+    return Policy(
+        failoverDelay=settings.failoverDelay,
+        timeReopen=settings.timeReopen,
+        drainTimeout=settings.drainTimeout,
+        keepalive=settings.keepalive,
+        failback=settings.failback,
+    )
 
 
 class Destination:
@@ -103,14 +118,8 @@ class Destination:
             identityOf=identityOf,
             clock=reactor.seconds,
         )
-        policy = Policy(
-            failoverDelay=settings.failoverDelay,
-            timeReopen=settings.timeReopen,
-            drainTimeout=settings.drainTimeout,
-            keepalive=settings.keepalive,
-            failback=settings.failback,
-        )
-        self.factory = FailoverClientFactory(reactor, endpoints, senderFactory(self.delivery), policy, self.reporter)
+        protocols, policy = senderFactory(self.delivery), policyOf(settings)
+        self.factory = FailoverClientFactory(reactor, endpoints, protocols, policy, self.reporter)
 
     # As a route knows it.
 
@@ -178,6 +187,44 @@ class Destination:
 
         look()
         return ended.addCallback(self._end)
+
+    def reconfigure(self, settings: DestinationSettings, endpoints: Sequence[IStreamClientEndpoint]) -> Deferred[None]:
+        """
+        Deliver by other settings from now on.  The store and the counters stay, and so does a connection that the new
+        settings would have made too; any other ends gracefully first.
+
+        :param endpoints: the same objects for what is unchanged.
+        :return: fires when it is done; after ``drain-timeout`` at the latest.
+        """
+        places = placesOf(self.settings.servers, settings.servers)
+        state, factory = self.factory.state, self.factory
+        stays = talksAlike(self.settings, settings) and places[factory.rotation.current] is not None
+        if isinstance(state, Returning):
+            # Two servers are in use.
+            stays = stays and places[0] == 0
+        if stays or isinstance(state, Idle | Waiting):
+            self._reconfigured(settings, endpoints, places)
+            return succeed(None)
+        held = factory.hold()
+        held.addCallback(lambda _: self._reconfigured(settings, endpoints, places))
+        return held.addCallback(lambda _: factory.resume())
+
+    def _reconfigured(
+        self, settings: DestinationSettings, endpoints: Sequence[IStreamClientEndpoint], places: Places
+    ) -> None:
+        """
+        Take on settings that the connection in use, if there is one, agrees with.
+        """
+        before, self.settings = self.settings, settings
+        # Over another transport a server may answer checkpoints that it did not answer before.
+        self._refusing = set(moved(self._refusing, places)) if talksAlike(before, settings) else set()
+        self.delivery.reconfigure(settings, places)
+        self.reporter.remap(places, tuple(map(str, settings.servers)))
+        protocols = self.factory.protocolFactory
+        if before.driver != settings.driver:
+            protocols = senderFactory(self.delivery)
+        self.factory.reconfigure(endpoints, policyOf(settings), places, protocols)
+        self.store.resize(settings.buffer)
 
     @property
     def _delivers(self) -> bool:

@@ -95,6 +95,12 @@ class Entrance:
         """
         The relay has stopped: what waits will not be accepted.
         """
+        self.close("the relay has stopped before there was room for the message")
+
+    def close(self, why: str) -> None:
+        """
+        Fail what waits: it will not be accepted.
+        """
         waiting, self._waiting = self._waiting, deque()
         for _, accepted in waiting:
-            accepted.errback(RelayStopped("the relay has stopped before there was room for the message"))
+            accepted.errback(RelayStopped(why))

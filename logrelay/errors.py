@@ -48,6 +48,18 @@ class ConfigurationError(LogRelayError):
         self.problems = problems
 
 
+class ReloadRefused(LogRelayError):
+    """
+    The operator's fault: a good configuration that this relay can't go over to while it runs.
+
+    :ivar problems: everything that is in the way.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
 class FramingError(LogRelayError):
     """
     The sending peer's fault: its bytes are not frames any more, and its connection has to be closed.

@@ -306,6 +306,49 @@ class Undelivered(Event):
 
 
 @attrs.frozen
+class Reloaded(Event):
+    """
+    Another configuration is in use now.
+
+    :ivar what: what is different.
+    """
+
+    text = "reloaded: {what}"
+    what: str
+
+
+@attrs.frozen
+class ReloadFailed(Event):
+    """
+    A configuration was not taken, and nothing has changed.
+    """
+
+    level = "error"
+    text = "not reloaded, the old configuration stays in use: {why}"
+    why: str
+
+
+@attrs.frozen
+class Removed(Event):
+    """
+    A destination is not in the configuration any more, and has ended.
+
+    :ivar spool: where what is left of it stays on disk; empty where it had no spool.
+    """
+
+    text = "{destination}: removed{self.rest}"
+    destination: str
+    spool: str = ""
+
+    @property
+    def rest(self) -> str:
+        """
+        What stays behind, for people.
+        """
+        return f"; its spool stays in {self.spool}" if self.spool else ""
+
+
+@attrs.frozen
 class Stopped(Event):
     """
     A destination has stopped.

@@ -17,6 +17,9 @@ CHECKPOINT = "checkpoint"
 #: Why a connection is ended since the stream moves to the primary.
 FAILBACK = "failback"
 
+#: Why a connection is ended since there is another configuration, by which it would not have been made.
+RELOAD = "reload"
+
 #: Why a connection is ended since the factory stops.
 FINISHED = "finished"
 

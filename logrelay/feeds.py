@@ -12,6 +12,7 @@ from . import events
 from .counters import SourceCounters
 from .destination import Destination
 from .events import Digest, EventLog
+from .failover import RELOAD
 from .routing import Route
 from .snapshot import SourceSnapshot
 from .stamping import Numbering
@@ -92,6 +93,66 @@ class Feeds:
                 feed.throttle.hold(destination)
         return feed
 
+    def lead(self, name: str, to: tuple[str, ...], answered: bool = False) -> Feed:
+        """
+        Have a feed lead to these destinations, from the next :meth:`reroute` on; a new one at once.
+        """
+        feed = self._feeds.get(name)
+        if feed is None:
+            return self.add(name, to, answered)
+        feed.to, feed.answered = to, answered
+        return feed
+
+    def reroute(self) -> None:
+        """
+        Have every feed lead where it is to lead, in the forms that are wanted there now.
+        """
+        # All routes first: what is told after that may bring messages.
+        kept = [each for feed in self.all for each in feed.route.lead([self._destinations[name] for name in feed.to])]
+        for taker, delta in kept:
+            taker.hold(delta)
+        for feed in self.all:
+            full = {each for each in feed.to if self._isFull(each) and self._waits(feed, each)}
+            for each in full - feed.throttle.held:
+                feed.throttle.hold(each)
+            for each in feed.throttle.held - full - {RELOAD}:
+                feed.throttle.release(each)
+
+    def pause(self, destination: str) -> None:
+        """
+        Have all that lead to a destination wait, until :meth:`resume`.
+        """
+        for feed in self.all:
+            if destination in feed.to:
+                feed.throttle.hold(RELOAD)
+
+    def resume(self) -> None:
+        """
+        Let those go on that :meth:`pause` has had wait.
+        """
+        for feed in self.all:
+            feed.throttle.release(RELOAD)
+
+    def remove(self, name: str) -> None:
+        """
+        Forget a feed: its source is gone.
+        """
+        feed = self._feeds.pop(name)
+        for taker, delta in feed.route.lead(()):
+            taker.hold(delta)
+
+    def removeDestination(self, name: str) -> None:
+        """
+        Forget a destination, to which nothing leads any more.
+        """
+        del self._destinations[name]
+
+    def __getitem__(self, name: str) -> Feed:
+        """
+        The feed of a source.
+        """
+        return self._feeds[name]
+
     @property
     def all(self) -> tuple[Feed, ...]:
         """
@@ -101,9 +162,11 @@ class Feeds:
 
     def dropped(self, source: str, reason: str, count: int) -> None:
         """
-        Count for a source what a destination gave up.
+        Count for a source what a destination gave up.  The source may be gone by now.
         """
-        self._feeds[source].counters.dropped[reason] += count
+        feed = self._feeds.get(source)
+        if feed is not None:
+            feed.counters.dropped[reason] += count
 
     def _isFull(self, name: str) -> bool:
         """

@@ -9,6 +9,7 @@ connection ends, and whether it has proved itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -280,6 +281,16 @@ class Link(Protocol):
         for data in early:
             protocol.dataReceived(data)
         return protocol
+
+    def keepAlive(self, times: tuple[int, int, int] | None) -> None:
+        """
+        From now on have the kernel ask an idle peer at such times whether it is still there.  What is set cannot be
+        taken back by ``None``.
+        """
+        self._keepalive = times
+        if self.whyGone is None:
+            with suppress(OSError):
+                self._setOptions()
 
     def abort(self, reason: str, text: str) -> None:
         """

@@ -70,6 +70,14 @@ class Outbox:
     _cut: int = 0
     _refusing: bool = False
 
+    def resize(self, settings: BufferSettings) -> None:
+        """
+        Keep to another limit, or to another policy, from now on.
+        """
+        self.cost += self._countedOf(self.held, settings) - self._countedOf(self.held, self.settings)
+        self.settings = settings
+        self._measure()
+
     def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """
         Take a batch in, or drop it or older ones by the overflow policy.
@@ -217,10 +225,16 @@ class Outbox:
         """
         Count ``delta`` bytes more (or fewer) of decoders' remainders.
         """
-        most = int(REMAINDERS * self.settings.size)
         before, self.held = self.held, self.held + delta
-        self.cost += min(self.held, most) - min(before, most)
+        self.cost += self._countedOf(self.held, self.settings) - self._countedOf(before, self.settings)
         self._measure()
+
+    @staticmethod
+    def _countedOf(held: int, settings: BufferSettings) -> int:
+        """
+        What counts of the bytes that decoders keep.
+        """
+        return min(held, int(REMAINDERS * settings.size))
 
     @property
     def messages(self) -> int:

@@ -99,7 +99,7 @@ class RelpSender(Sender):
         self._out.append(out)
         self._messagesOut += batch.count
         if batch.count:
-            self.transport.write(self._session.frames(batch.payload, batch.count))
+            self.transport.write(self._session.frames(self.delivery.payloadOf(batch), batch.count))
 
     def stopSending(self) -> Deferred[None] | None:
         """

@@ -63,6 +63,7 @@ class ServerSession:
     One session, from the first byte to its end.
 
     :ivar error: why the client makes no sense any more; the session has to be ended.  What follows is ignored.
+    :ivar alone: messages of more bytes than this come in events of their own.
     :ivar overlong: how many messages were too long, and have lost what was too much.
     :ivar _number: the number that the next frame must have.
     :ivar _discard: how many bytes of an overlong message have to come yet, and are of no use.
@@ -80,7 +81,7 @@ class ServerSession:
         self.error: RelpError | None = None
         self.overlong = 0
         self._maxMessageSize = maxMessageSize
-        self._alone = maxMessageSize if alone is None else alone
+        self.alone = maxMessageSize if alone is None else alone
         self._number = first
         self._state = State.NEW
         self._closing: int | None = None
@@ -145,7 +146,7 @@ class ServerSession:
             header = b"%d syslog " % number
             start = position + len(header)
             size = sizes.get(data[start : start + 4])
-            if size is None or size > self._alone or size > self._maxMessageSize or number == MAX_NUMBER:
+            if size is None or size > self.alone or size > self._maxMessageSize or number == MAX_NUMBER:
                 break
             end = start + 4 + size
             if data[position:start] != header or data[end : end + 1] != b"\n" or data[end - 1] <= _CR:
@@ -219,7 +220,7 @@ class ServerSession:
             self.overlong += 1
             message = message[: self._maxMessageSize]
         message = message.rstrip(TRAILING)
-        alone = len(message) > self._alone
+        alone = len(message) > self.alone
         if alone:
             self._flush(events)
         if message:

@@ -11,8 +11,9 @@ import attrs
 from . import events
 from .counters import DestinationCounters
 from .events import Digest, EventLog
-from .failover import CHECKPOINT, FAILBACK, FailoverObserver
+from .failover import CHECKPOINT, FAILBACK, RELOAD, FailoverObserver
 from .link import Link
+from .servers import Places
 
 #: What failed rounds, and connections to one server, have in common for the digest.
 _ROUND, _CONNECTED = "round", "connected"
@@ -23,7 +24,7 @@ class Reporter(FailoverObserver):
     """
     Turns what the client factory does into events and counters.
 
-    :ivar active: the server that was last in use, by its place in the list.
+    :ivar active: the name of the server that was last in use.
     :ivar failures: why each server was last given up: reason and text.
     """
 
@@ -34,10 +35,27 @@ class Reporter(FailoverObserver):
     resent: Callable[[], int]
     identityOf: Callable[[Link], str]
     clock: Callable[[], float]
-    active: int | None = None
+    active: str | None = None
     failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
     _digest: Digest = attrs.field(factory=Digest)
     _probeFailure: str = ""
+
+    def remap(self, places: Places, servers: tuple[str, ...]) -> None:
+        """
+        The list of servers is another one.
+
+        :param places: where each server of the old list is in the new one.
+        :param servers: the new list.
+        """
+        # Who is not listed any more keeps its name, for the event of the switch.
+        names = {
+            before: servers[place] for before, place in zip(self.servers, places, strict=True) if place is not None
+        }
+        self.active = names.get(self.active or "", self.active)
+        known = [(places[server], failure) for server, failure in self.failures.items()]
+        self.failures = {place: failure for place, failure in known if place is not None}
+        self.servers = servers
+        self._digest.forget(_ROUND)
 
     def attempted(self, server: int) -> None:
         """
@@ -52,7 +70,7 @@ class Reporter(FailoverObserver):
         self.counters.failures[reason] += 1
         self.failures[server] = (reason, text)
         resent = self.resent()
-        untold = self._digest.add((server, reason), 1, self.clock())
+        untold = self._digest.add((self.servers[server], reason), 1, self.clock())
         if untold:
             self.log.tell(events.AttemptFailed(self.name, self.servers[server], reason, text, resent, untold - 1))
 
@@ -60,21 +78,22 @@ class Reporter(FailoverObserver):
         """
         Tell it, and whether that is another server than before; but of one that never proves well only now and then.
         """
-        before, self.active = self.active, server
+        name = self.servers[server]
+        before, self.active = self.active, name
         self.failures.pop(server, None)
         self._probeFailure = ""
-        if before == server and reason == CHECKPOINT:
+        if before == name and reason == CHECKPOINT:
             return
-        if reason == FAILBACK:
+        if reason in (FAILBACK, RELOAD):
             # It was left by our wish: that it is used again would be news.
-            self._digest.forget(*((_CONNECTED, each) for each in range(len(self.servers))))
-        told = self._digest.add((_CONNECTED, server), 1, self.clock())
+            self._digest.forget(*((_CONNECTED, each) for each in self.servers))
+        told = self._digest.add((_CONNECTED, name), 1, self.clock())
         if told:
-            self.log.tell(events.Connected(self.name, self.servers[server], self.identityOf(link)))
-        if before is not None and before != server:
+            self.log.tell(events.Connected(self.name, name, self.identityOf(link)))
+        if before is not None and before != name:
             self.counters.switches += 1
             if told:
-                self.log.tell(events.Switched(self.name, self.servers[before], self.servers[server], reason))
+                self.log.tell(events.Switched(self.name, before, name, reason))
 
     def lost(self, server: int, link: Link) -> None:
         """
@@ -84,8 +103,9 @@ class Reporter(FailoverObserver):
         reason, text = link.ending.reason, link.ending.text
         self.counters.failures[reason] += 1
         self.failures[server] = (reason, text)
-        self._digest.forget(_ROUND, (_CONNECTED, server), *((server, each) for each in self.counters.failures))
-        self.log.tell(events.ConnectionEnded(self.name, self.servers[server], reason, text, self.resent()))
+        name = self.servers[server]
+        self._digest.forget(_ROUND, (_CONNECTED, name), *((name, each) for each in self.counters.failures))
+        self.log.tell(events.ConnectionEnded(self.name, name, reason, text, self.resent()))
 
     def roundFailed(self, server: int, wait: float) -> None:
         """

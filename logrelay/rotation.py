@@ -30,6 +30,7 @@ from enum import Enum
 import attrs
 
 from .config import FailbackSettings
+from .servers import Places
 
 #: The number of good probes required grows at most so many times: 8 x 3 probes a minute apart are long enough to
 #: see a primary that flaps, and short enough that one that is well again is used the same day.
@@ -161,6 +162,31 @@ class Rotation:
         self._primarySince = None
         self._returned = False
         self._lastProbe = None
+
+    def remap(self, places: Places, count: int, now: float) -> None:
+        """
+        The list of servers is another one, or they are connected to in another way.  The server in use stays that; if
+        it is not listed any more, the first one is next.
+
+        :param places: where each server of the old list is in the new one.
+        :param count: how many there are now.
+        """
+        wasPrimary, place = self.current == 0, places[self.current]
+        self.count = count
+        self.current = place or 0
+        # A round, and stalls all round, were those of another list.
+        self._failures = self.rounds = self._stalls = 0
+        if places[0] != 0:
+            # Another server is the primary now, of which nothing is known.
+            self._goodProbes = 0
+            self._damping = 1
+            self._returned = False
+        if self.current != 0:
+            self._primarySince = None
+            self._lastProbe = now if wasPrimary else self._lastProbe
+        elif places[0] != 0 or place is None:
+            self._lastProbe = None
+            self._primarySince = None if place is None else now
 
     # Failback.
 

@@ -7,7 +7,7 @@ very same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import attrs
@@ -134,12 +134,30 @@ class Route:
         """
         self._counters = counters
         self._clock = clock
-        self._takers = tuple(takers)
+        self._numbering = numbering
+        self._held = 0
+        self._takers: tuple[Taker, ...] = ()
+        self._lanes: list[Lane] = []
+        self.certain = 0
+        self.lead(takers)
+
+    def lead(self, takers: Sequence[Taker]) -> Iterator[tuple[Taker, int]]:
+        """
+        Lead to these from now on, each in the form that it wants now.  Those who wait for an answer about a batch that
+        was delivered before get it from whom it was delivered to.
+
+        :return: by how many bytes what decoders keep has changed for whom.  They are to be told, but not before all
+            routes are as they shall be: keeping less can make room, and so let more in.
+        """
+        before, self._takers = self._takers, tuple(takers)
         forms = dict.fromkeys(taker.form for taker in takers)
         self.certain = max(0, min((form.maxMessageSize - GROWTH for form in forms), default=0))
         self._lanes = [
-            Lane(Converter(form, numbering), tuple(each for each in takers if each.form == form)) for form in forms
+            Lane(Converter(form, self._numbering), tuple(each for each in takers if each.form == form))
+            for form in forms
         ]
+        gone = [(taker, -self._held) for taker in before if taker not in self._takers]
+        return iter(gone + [(taker, self._held) for taker in self._takers if taker not in before])
 
     def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """
@@ -164,5 +182,6 @@ class Route:
         """
         Count what decoders keep.
         """
+        self._held += delta
         for taker in self._takers:
             taker.hold(delta)

@@ -28,6 +28,8 @@ from __future__ import annotations
 
 import attrs
 
+from .servers import Places, moved
+
 #: So many losses in a row begin a search, if they were on two servers (where there are two).
 LOSSES = 3
 
@@ -147,6 +149,18 @@ class Search:
         self._forgetSuspect()
         self._well.clear()
         self._confirmed.clear()
+
+    def remap(self, places: Places, servers: int) -> None:
+        """
+        The list of servers is another one.  What was seen at those that are not in it does not count any more.
+
+        :param places: where each server of the old list is in the new one.
+        :param servers: how many there are now.
+        """
+        self.servers = servers
+        self._losses = list(moved(self._losses, places))
+        self._well = set(moved(self._well, places))
+        self._confirmed = set(moved(self._confirmed, places))
 
     # Slices.
 

@@ -22,6 +22,7 @@ from zope.interface import implementer
 from .batches import Batch
 from .bucket import Bucket
 from .calming import LOOK, Calming
+from .config import DestinationSettings
 from .delivery import Delivery
 from .failover import CHECKPOINT
 from .link import UNANSWERED, Ending, ILinked, Link
@@ -54,7 +55,8 @@ class Sender(Protocol):
         self._window = Window(delivery.most, settings.buffer.size // 2, settings.replayTime)
         self._passed = 0
         self._lookedAt = self._wroteAt = float("-inf")
-        self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * delivery.patience())
+        self._patience = delivery.patience()
+        self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * self._patience)
         self._tickCall: IDelayedCall | None = None
         self._bucketCall: IDelayedCall | None = None
         self._calming: Calming | None = None
@@ -195,8 +197,9 @@ class Sender(Protocol):
         Write a batch.  The store has handed out up to and with it.
         """
         self._wroteAt = now
-        self._window.wrote(len(batch.payload), batch.cost, self.delivery.store.sent, now)
-        self.transport.write(batch.payload)
+        payload = self.delivery.payloadOf(batch)
+        self._window.wrote(len(payload), batch.cost, self.delivery.store.sent, now)
+        self.transport.write(payload)
 
     def _mayTake(self, bucket: Bucket, now: float) -> bool:
         """
@@ -235,6 +238,7 @@ class Sender(Protocol):
         delivery = self.delivery
         now = delivery.clock.seconds()
         self._tickCall = delivery.clock.callLater(TICK, self._tick)
+        self._follow(delivery.settings)
         sample = self.link.view.sample()
         verdict = self._judge(now, sample)
         if verdict is not None:
@@ -249,6 +253,14 @@ class Sender(Protocol):
         else:
             # What was held back from a peer that seemed not to read.
             self.offer()
+
+    def _follow(self, settings: DestinationSettings) -> None:
+        """
+        Go by the settings as they are now: a reload may have changed them.
+        """
+        liveness, window = self._liveness, self._window
+        liveness.ackTimeout, liveness.stallTimeout = settings.ackTimeout, settings.stallTimeout * self._patience
+        window.most, window.memory, window.keep = self.delivery.most, settings.buffer.size // 2, settings.replayTime
 
     def _judge(self, now: float, sample: Sample) -> tuple[str, str] | None:
         """

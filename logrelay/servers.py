@@ -5,6 +5,7 @@ Servers, as the configuration names them: ``host`` or ``host:port``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 import attrs
@@ -57,6 +58,28 @@ class Server:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+#: Where each server of an old list is in a new one; ``None`` for one that is not.
+Places = tuple[int | None, ...]
+
+
+def placesOf(before: Sequence[Server], after: Sequence[Server]) -> Places:
+    """
+    Where the servers of one list are in another.
+    """
+    places = {server.identity: place for place, server in enumerate(after)}
+    return tuple(places.get(server.identity) for server in before)
+
+
+def moved(those: Iterable[int], places: Places) -> Iterator[int]:
+    """
+    Servers by their places in a new list, those left out that are not in it.
+    """
+    for each in those:
+        place = places[each]
+        if place is not None:
+            yield place
 
 
 def parseServer(text: object, defaultPort: int) -> Server:

@@ -1,10 +1,9 @@
 """
-The service: the one place where the parts are built and joined.
+The service: a relay, as any application composes it.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterable
 from random import SystemRandom
@@ -12,40 +11,32 @@ from weakref import WeakSet
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred, FirstError, fail, gatherResults
-from twisted.internet.interfaces import IAddress, IConsumer
+from twisted.internet.defer import Deferred, DeferredLock, FirstError, fail, gatherResults
+from twisted.internet.interfaces import IConsumer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import events
 from .batches import Origin
-from .config import Configuration, DestinationSettings, SourceSettings
+from .config import Configuration
 from .consumer import RelayConsumer
-from .destination import Destination
-from .endpoints import endpointFor
+from .difference import differenceOf
 from .entrance import Entrance
-from .errors import ConfigurationError, LogRelayError, Problem, RelayStopped
+from .errors import ConfigurationError, Problem, RelayStopped
 from .eventlogger import logEvent
 from .events import EventLog
-from .feeds import Feeds
+from .feeds import Feed
 from .inlet import Inlet
-from .link import Link
-from .resolver import PoolResolver
-from .servers import Server
-from .snapshot import Snapshot
-from .sources import ISource, sourceFor
+from .listeners import addressesOf
+from .parts import PROGRAM, Parts
+from .snapshot import ReloadSnapshot, Snapshot
 from .sources.interface import Reactor
 from .stamping import Numbering, bootName
-from .tls import ClientTLS, ServerTLS, peerOf
 
 _log = Logger(namespace="logrelay")
 
 #: The kernel's: it needs no seed, and two processes never share it.
 _chance = SystemRandom().random
-
-#: The name under which messages appear that the program itself hands in.
-PROGRAM = "program"
 
 
 class LogRelayService(Service):
@@ -76,53 +67,26 @@ class LogRelayService(Service):
         self.configuration = configuration
         self._hostname = (hostname or socket.gethostname()).encode("ascii", "replace")
         self.log = EventLog([logEvent], lambda: _log.failure("an observer of the relay's events failed"))
-        self._feeds = Feeds(reactor.seconds, self.log, Numbering(bootName(reactor.seconds(), chance())))
-        self._resolvers: list[PoolResolver] = []
-        self._destinations = {each.name: self._newDestination(each) for each in configuration.destinations}
-        self._program = self._feeds.add(PROGRAM, tuple(self._destinations))
+        numbering = Numbering(bootName(reactor.seconds(), chance()))
+        self._parts = Parts(reactor, self.log, numbering, self._hostname)
         self._origin = Origin(PROGRAM, self._hostname)
-        self._entrances: dict[tuple[str, ...], Entrance] = {}
+        self._entrances: dict[frozenset[str], Entrance] = {}
         # Those that the program still has; the others have nothing to stop.
         self._consumers: WeakSet[RelayConsumer] = WeakSet()
         self._stopped = False
+        self._reloading = DeferredLock()
+        self._lastReload: ReloadSnapshot | None = None
         program = self._program
         self.inlet = Inlet(reactor, program.route, self._origin, program.counters, tell=self.log.tell)
-        tls = None if configuration.sourceTLS is None else ServerTLS(configuration.sourceTLS, self._warn)
-        self._sources = [(each, self._newSource(each, tls)) for each in configuration.sources]
-        self._bound = False
+        nothing = attrs.evolve(configuration, sources=(), destinations=(), sourceTLS=None)
+        self._parts.begin(differenceOf(nothing, configuration))
 
-    # Building.
-
-    def _newDestination(self, settings: DestinationSettings) -> Destination:
+    @property
+    def _program(self) -> Feed:
         """
-        One destination with its endpoints.
+        What the program itself feeds into.
         """
-        resolver = PoolResolver(self._reactor, settings.ipProtocol, settings.localip)
-        self._resolvers.append(resolver)
-        tls = None
-        if settings.tls is not None:
-            tls = ClientTLS(settings.tls, lambda what: self._warn(what, settings.name))
-        endpoints = [endpointFor(self._reactor, server, settings, resolver, tls) for server in settings.servers]
-        destination = Destination(
-            self._reactor, settings, endpoints, self.log, self._feeds.dropped, identityOf, self.configuration.stateDir
-        )
-        self._feeds.addDestination(destination)
-        return destination
-
-    def _newSource(self, settings: SourceSettings, tls: ServerTLS | None) -> ISource:
-        """
-        One source, joined to its destinations.
-        """
-        feed = self._feeds.add(settings.name, settings.to or tuple(self._destinations), settings.type == "relp")
-        return sourceFor(
-            self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls, self.log.tell
-        )
-
-    def _warn(self, what: str, name: str = "sources") -> None:
-        """
-        Something about certificates.
-        """
-        self.log.tell(events.CertificateWarning(name, what))
+        return self._parts.feeds[PROGRAM]
 
     # Service.
 
@@ -133,22 +97,7 @@ class LogRelayService(Service):
         :raises LogRelayError: naming the source that could not be bound.
         """
         super().privilegedStartService()
-        self._bind()
-
-    def _bind(self) -> None:
-        """
-        Bind every source, once; all or none.
-        """
-        if self._bound:
-            return
-        try:
-            for _, source in self._sources:
-                source.bind()
-        except LogRelayError:
-            for _, source in self._sources:
-                source.stop()
-            raise
-        self._bound = True
+        self._parts.listeners.bind()
 
     def startService(self) -> None:
         """
@@ -156,18 +105,11 @@ class LogRelayService(Service):
 
         :raises LogRelayError: naming the source that could not be bound.
         """
-        self._bind()
+        self._parts.listeners.bind()
         super().startService()
         self._stopped = False
         self.inlet.start()
-        for resolver in self._resolvers:
-            resolver.start()
-        for destination in self._destinations.values():
-            destination.start()
-        for settings, source in self._sources:
-            source.start()
-            for address in _addresses(source):
-                self.log.tell(events.Listening(settings.name, address))
+        self._parts.start()
 
     async def _stop(self) -> None:
         """
@@ -176,14 +118,11 @@ class LogRelayService(Service):
         self.inlet.stop()
         for consumer in tuple(self._consumers):
             consumer.stop()
-        await gatherResults([source.stop() for _, source in self._sources])
-        limit = self.configuration.stopTimeout
-        await gatherResults([destination.stop(limit) for destination in self._destinations.values()])
+        await self._parts.stop(self.configuration.stopTimeout)
         for entrance in self._entrances.values():
             entrance.stopProducing()
-        for resolver in self._resolvers:
-            resolver.stop()
-        self._bound = False
+        # What a reload has left to end.
+        await self._reloading.run(lambda: None)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -195,6 +134,48 @@ class LogRelayService(Service):
         super().stopService()
         self._stopped = True
         return Deferred.fromCoroutine(self._stop())
+
+    def reload(self, configuration: Configuration | Callable[[], Configuration], force: bool = False) -> Deferred[None]:
+        """
+        Go over to another configuration, after what reloads are under way.  What is in both goes on; stores and
+        counters stay.
+
+        :param configuration: what to do from now on; or what reads it, when it is its turn.
+        :param force: remove destinations though not everything there has settled: that is lost.
+        :return: fires when what is not wanted any more has ended.  Fails with ``LogRelayError`` if the new
+            configuration can't be had; then nothing has changed.
+        """
+        return self._reloading.run(lambda: Deferred.fromCoroutine(self._reload(configuration, force)))
+
+    async def _reload(self, wanted: Configuration | Callable[[], Configuration], force: bool) -> None:
+        """
+        Go over, and say how that went.
+        """
+        try:
+            if self._stopped:
+                raise RelayStopped("the relay has stopped")
+            configuration = wanted if isinstance(wanted, Configuration) else wanted()
+            difference = differenceOf(self.configuration, configuration)
+            await self._parts.change(difference, force, lambda: self._reloaded(configuration, str(difference)))
+        except Exception as error:
+            why = "; ".join(str(error).splitlines()) or repr(error)
+            self._lastReload = ReloadSnapshot(self._reactor.seconds(), True, why)
+            self.log.tell(events.ReloadFailed(why))
+            raise
+
+    def _reloaded(self, configuration: Configuration, what: str) -> None:
+        """
+        Another configuration is in use.
+        """
+        self.configuration = configuration
+        for to in tuple(self._entrances):
+            gone = to - set(self._parts.destinations)
+            if gone:
+                entrance = self._entrances.pop(to)
+                entrance.close(f"there is no destination {', '.join(sorted(gone))} any more")
+                self._parts.feeds.remove(_entranceName(to))
+        self._lastReload = ReloadSnapshot(self._reactor.seconds(), False, what)
+        self.log.tell(events.Reloaded(what))
 
     # For the program that composes the relay.
 
@@ -213,28 +194,29 @@ class LogRelayService(Service):
             return fail(RelayStopped("the relay has stopped and takes no more messages"))
         wanted = frozenset(to)
         self._checkNames(wanted)
-        return self._entrance(tuple(name for name in self._destinations if name in wanted or not wanted)).send(message)
+        return self._entrance(wanted if wanted != set(self._parts.destinations) else frozenset()).send(message)
 
     def _checkNames(self, names: Iterable[str]) -> None:
         """
         Refuse names of destinations that do not exist.
         """
         for name in names:
-            if name not in self._destinations:
-                known = ", ".join(self._destinations)
+            if name not in self._parts.destinations:
+                known = ", ".join(self._parts.destinations)
                 raise ConfigurationError(
                     Problem("send", "to", f"there is no destination {name}", f"use one of {known}")
                 )
 
-    def _entrance(self, to: tuple[str, ...]) -> Entrance:
+    def _entrance(self, wanted: frozenset[str]) -> Entrance:
         """
-        The entrance to some destinations.
+        The entrance to some destinations; none: to all.
         """
-        if to not in self._entrances:
-            feed = self._program if to == self._program.to else self._feeds.add(f"{PROGRAM} to {', '.join(to)}", to)
+        if wanted not in self._entrances:
+            to = tuple(name for name in self._parts.destinations if name in wanted)
+            feed = self._parts.feeds.add(_entranceName(wanted), to) if wanted else self._program
             origin = attrs.evolve(self._origin, source=feed.name)
-            self._entrances[to] = Entrance(feed.route, feed.throttle, origin, feed.counters)
-        return self._entrances[to]
+            self._entrances[wanted] = Entrance(feed.route, feed.throttle, origin, feed.counters)
+        return self._entrances[wanted]
 
     def whenSettled(self) -> Deferred[None]:
         """
@@ -244,7 +226,7 @@ class LogRelayService(Service):
         :return: fails with ``RelayStopped`` if the relay stops before.
         """
         self.inlet.flush()
-        waiting = [destination.whenSettled() for destination in self._destinations.values()]
+        waiting = [destination.whenSettled() for destination in self._parts.destinations.values()]
         return gatherResults(waiting, consumeErrors=True).addCallbacks(lambda _: None, _firstFailure)
 
     def consumer(self) -> IConsumer:
@@ -263,10 +245,18 @@ class LogRelayService(Service):
         """
         The state now.
         """
-        addresses = {settings.name: _addresses(source) for settings, source in self._sources}
-        sources = tuple(feed.snapshot(addresses.get(feed.name, ())) for feed in self._feeds.all)
-        destinations = tuple(destination.snapshot() for destination in self._destinations.values())
-        return Snapshot(self._reactor.seconds(), sources, destinations)
+        listening = self._parts.listeners.sources
+        addresses = {name: addressesOf(source) for name, source in listening.items()}
+        sources = tuple(feed.snapshot(addresses.get(feed.name, ())) for feed in self._parts.feeds.all)
+        destinations = tuple(destination.snapshot() for destination in self._parts.destinations.values())
+        return Snapshot(self._reactor.seconds(), sources, destinations, self._lastReload)
+
+
+def _entranceName(to: Iterable[str]) -> str:
+    """
+    The name of what the program sends to some destinations only.
+    """
+    return f"{PROGRAM} to {', '.join(sorted(to))}"
 
 
 def _firstFailure(reason: Failure) -> Failure:
@@ -274,29 +264,3 @@ def _firstFailure(reason: Failure) -> Failure:
     What failed first of several things.
     """
     return reason.value.subFailure if isinstance(reason.value, FirstError) else reason
-
-
-def _addresses(source: ISource) -> tuple[str, ...]:
-    """
-    Where a source listens, for people.
-    """
-    return tuple(map(_addressText, source.listening))
-
-
-def _addressText(address: IAddress) -> str:
-    """
-    One address.
-    """
-    if isinstance(address, IPv4Address | IPv6Address):
-        return str(Server(address.host, address.port))
-    return os.fsdecode(address.name or b"") if isinstance(address, UNIXAddress) else str(address)
-
-
-def identityOf(link: Link) -> str:
-    """
-    Who the server of a connection proved to be, for people; empty without TLS.
-    """
-    peer = peerOf(link.transport)
-    return (
-        "" if peer is None else f" ({', '.join(peer.subjectNames)}, certificate valid until {peer.notAfter:%Y-%m-%d})"
-    )

@@ -76,13 +76,29 @@ class SourceSnapshot:
 
 
 @attrs.frozen
+class ReloadSnapshot:
+    """
+    The last try to take another configuration.
+
+    :ivar at: when it was made; reactor seconds.
+    :ivar what: what has changed by it; why nothing has, if it ``failed``.
+    """
+
+    at: float
+    failed: bool
+    what: str
+
+
+@attrs.frozen
 class Snapshot:
     """
     A whole relay.
 
     :ivar at: when it was taken; reactor seconds.
+    :ivar reload: the last reload; ``None`` where there was none.
     """
 
     at: float
     sources: tuple[SourceSnapshot, ...]
     destinations: tuple[DestinationSnapshot, ...]
+    reload: ReloadSnapshot | None = None

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from zope.interface import Attribute, Interface
 
 from .batches import Batch
+from .config import BufferSettings
 
 #: Told whether a batch was accepted (durably, where the store is on disk) or dropped.
 Accepted = Callable[[bool], None]
@@ -42,6 +43,11 @@ class IStore(Interface):
     onSettled: Callable[[], None] = Attribute("Called when the settled cursor has moved.")
     onFull: Callable[[], None] = Attribute("Called when the high mark is reached and a server could make room.")
     onRoom: Callable[[], None] = Attribute("Called when, after that, the low mark is reached, or no server could.")
+
+    def resize(settings: BufferSettings) -> None:
+        """
+        Keep to another limit, or to another policy, from now on.
+        """
 
     def append(batch: Batch, accepted: Accepted | None = None) -> None:
         """

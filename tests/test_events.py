@@ -97,6 +97,14 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "source udp:514: a datagram was cut [overlong: 7 since last told]",
     ),
     (events.SourceEnded("stdin"), "info", "source stdin has ended and is not read any more"),
+    (events.Reloaded("sources added: udp:514"), "info", "reloaded: sources added: udp:514"),
+    (
+        events.ReloadFailed("relay.toml:3: sources: is unknown; write source"),
+        "error",
+        "not reloaded, the old configuration stays in use: relay.toml:3: sources: is unknown; write source",
+    ),
+    (events.Removed("central"), "info", "central: removed"),
+    (events.Removed("central", "/var/spool/c"), "info", "central: removed; its spool stays in /var/spool/c"),
     (events.Stopped("central"), "info", "central: stopped"),
 )
 

@@ -19,7 +19,7 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
+    backoff batches bucket config configfile conversion counters decoding destinationrules difference encoding errors events
     formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
     remembered rotation routing search sections servers snapshot sourcerules stamping store timestamps validation
     values watched window
@@ -27,15 +27,15 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger
-    failback failover feeds inlet link probe reasons
-    relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views
+    failback failover feeds inlet link listeners probe reasons
+    relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.flow
     sources.handler sources.interface sources.observer sources.program sources.relp sources.sockets sources.stdin
     sources.stream sources.systemd sources.tap
     """,
     # Composition.
-    "service",
+    "parts service",
     # Commands, and what is made for other programs.
     """
     __init__ __main__ check cli memory options tap testing

@@ -24,7 +24,7 @@ from ..eventlogger import logEvent
 from ..events import Observer
 from ..framing import batchesOf
 from ..routing import IRoute
-from .interface import ISource, Reactor
+from .interface import IAdjustable, IListener, Reactor
 from .sockets import BoundSocket, growReceiveBuffer, numericHost
 
 #: At most so many datagrams, or bytes, are read before other descriptors have their turn: some milliseconds.  Both are
@@ -62,11 +62,17 @@ class DatagramReader(FileDescriptor):
     ) -> None:
         super().__init__(reactor)
         self.bound = bound
-        self._limit = maxMessageSize
-        self._buffer = memoryview(bytearray(maxMessageSize + 1))
+        self.limitTo(maxMessageSize)
         self._counters = counters
         self._complaints = complaints
         self._handOver = handOver
+
+    def limitTo(self, maxMessageSize: int) -> None:
+        """
+        Keep so many bytes of a message.
+        """
+        self._limit = maxMessageSize
+        self._buffer = memoryview(bytearray(maxMessageSize + 1))
 
     def fileno(self) -> int:
         """
@@ -111,7 +117,7 @@ class DatagramReader(FileDescriptor):
         return message[: self._limit]
 
 
-@implementer(ISource)
+@implementer(IListener, IAdjustable)
 class DatagramSource:
     """
     Takes datagrams, each of which is a message.  It can't be paused: the kernel would drop what it does not read.
@@ -149,13 +155,21 @@ class DatagramSource:
         """
         return () if self._reader is None else (self._reader.bound.address,)
 
-    def bind(self) -> None:
+    @property
+    def bound(self) -> BoundSocket | None:
+        """
+        What it reads from.
+        """
+        return None if self._reader is None else self._reader.bound
+
+    def bind(self, inherited: BoundSocket | None = None) -> None:
         """
         Bind the socket; datagrams wait in the kernel until :meth:`start`.
 
+        :param inherited: the socket, where it is bound already.
         :raises CannotListen: if the address can't be had.
         """
-        bound = self._open(self.settings)
+        bound = inherited or self._open(self.settings)
         wanted = self.settings.soRcvbuf
         if wanted:
             granted = growReceiveBuffer(bound.socket, wanted)
@@ -172,6 +186,20 @@ class DatagramSource:
         """
         assert self._reader is not None, "bind comes first"
         self._reader.startReading()
+
+    def adjust(self, settings: SourceSettings) -> None:
+        """
+        Take on another limit.
+        """
+        self.settings = settings
+        if self._reader is not None:
+            self._reader.limitTo(settings.maxMessageSize)
+
+    def unbind(self) -> None:
+        """
+        Read nothing more.
+        """
+        self.stop()
 
     def _deliver(self, senders: dict[str, list[bytes]]) -> None:
         """

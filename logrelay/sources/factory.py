@@ -55,9 +55,9 @@ def sourceFor(
         flow = RelpFlow if settings.type == "relp" else SyslogFlow
         return StreamSource(reactor, settings, route, throttle, counters, hostname, openSocket, mine, tell, flow)
 
-    def build(bound: BoundSocket) -> ISource:
+    def build(settings: SourceSettings, bound: BoundSocket) -> ISource:
         if bound.socket.type == socket.SOCK_DGRAM:
             return DatagramSource(reactor, settings, route, counters, hostname, lambda _: bound, tell)
         return StreamSource(reactor, settings, route, throttle, counters, hostname, lambda _: bound, tell=tell)
 
-    return SystemdSource(settings, lambda _: passedSocket(settings, passedDescriptors(reactor), os.environ), build)
+    return SystemdSource(settings, lambda each: passedSocket(each, passedDescriptors(reactor), os.environ), build)

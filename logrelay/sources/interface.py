@@ -5,7 +5,7 @@ What every source offers, and how it says that it can't begin.
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
@@ -13,6 +13,9 @@ from zope.interface import Attribute, Interface
 
 from ..config import SourceSettings
 from ..errors import LogRelayError
+
+if TYPE_CHECKING:
+    from .sockets import BoundSocket
 
 #: The reactor as sources need it: IReactorTime, IReactorFDSet and IReactorSocket.  No type says that.
 Reactor = Any
@@ -69,4 +72,35 @@ class ISource(Interface):
     def stop() -> Deferred[None]:
         """
         Close everything, and deliver what was decoded.  Nothing is delivered after the Deferred has fired.
+        """
+
+
+class IListener(ISource):
+    """
+    A source with a socket, which another one can take over.
+    """
+
+    bound: BoundSocket | None = Attribute("The socket; ``None`` before ``bind`` and after ``unbind`` and ``stop``.")
+
+    def bind(inherited: BoundSocket | None = None) -> None:
+        """
+        See ``ISource``.
+
+        :param inherited: the socket, where it is bound already.
+        """
+
+    def unbind() -> None:
+        """
+        Let go of the socket alone; connections stay.
+        """
+
+
+class IAdjustable(ISource):
+    """
+    A source that can take on other limits while it works.
+    """
+
+    def adjust(settings: SourceSettings) -> None:
+        """
+        Take on settings that differ from its own in ``max-connections``, ``max-message-size`` and ``to`` at most.
         """

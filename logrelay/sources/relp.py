@@ -74,6 +74,8 @@ class RelpFlow:
             return None
         self._counters.receivedBytes += len(data)
         overlong = self._session.overlong
+        # A reload may have changed it.
+        self._session.alone = self._route.certain
         for event in self._session.receive(data):
             match event:
                 case Messages():

@@ -58,6 +58,32 @@ class BoundSocket:
             return IPv6Address(kind, *name)
         return IPv4Address(kind, *name)
 
+    def duplicate(self) -> BoundSocket:
+        """
+        The same socket once more, for another source that is to take over.  The path remains this one's, until it is
+        :meth:`bequeath`-ed.
+        """
+        return BoundSocket(self.socket.dup())
+
+    def bequeath(self, heir: BoundSocket) -> None:
+        """
+        Leave the path to another who has the same socket.
+        """
+        heir.path, heir.inode = self.path, self.inode
+        self.path = self.inode = None
+
+    def adjust(self, settings: SourceSettings) -> None:
+        """
+        Set what can still be set when it is bound.
+
+        :raises OSError: if the permissions of the path can't be changed.
+        """
+        listen = settings.listen
+        if listen is not None and listen.kind in _STREAMS:
+            self.socket.listen(listen.backlog)
+        if listen is not None and listen.path:
+            os.chmod(listen.path, settings.mode)
+
     def close(self) -> None:
         """
         Close it, and remove its path if that is still ours.

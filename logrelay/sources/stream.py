@@ -26,7 +26,7 @@ from ..tls import tlsFactory
 from .acceptor import Acceptor
 from .connection import FAREWELL, Connection, Intake, TLSConnection
 from .dialogue import NewFlow, SyslogFlow
-from .interface import ISource, Reactor
+from .interface import IAdjustable, IListener, Reactor
 from .sockets import BoundSocket, numericHost
 
 #: When an idle connection is asked whether its peer is still there, how often, and when it is given up: a dead one
@@ -44,7 +44,7 @@ class _Farewell:
     cutting: IDelayedCall
 
 
-@implementer(ISource)
+@implementer(IListener, IAdjustable)
 class StreamSource:
     """
     Takes connections, and messages from each.
@@ -87,13 +87,28 @@ class StreamSource:
         """
         return () if self._acceptor is None else (self._acceptor.bound.address,)
 
-    def bind(self) -> None:
+    @property
+    def bound(self) -> BoundSocket | None:
+        """
+        What it listens on.
+        """
+        return None if self._acceptor is None else self._acceptor.bound
+
+    def bind(self, inherited: BoundSocket | None = None) -> None:
         """
         Bind and listen; connections wait in the kernel until :meth:`start`.
 
+        :param inherited: the socket, where it is bound already.
         :raises CannotListen: if the address can't be had.
         """
-        self._acceptor = Acceptor(self._reactor, self._open(self.settings), self._admit, self._complaints)
+        bound = inherited or self._open(self.settings)
+        self._acceptor = Acceptor(self._reactor, bound, self._admit, self._complaints)
+
+    def adjust(self, settings: SourceSettings) -> None:
+        """
+        Take on other limits; that of messages for connections to come.
+        """
+        self.settings = self._intake.settings = settings
 
     def start(self) -> None:
         """
@@ -122,17 +137,24 @@ class StreamSource:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reactor.adoptStreamConnection(connection.fileno(), connection.family, self._factory)
 
+    def unbind(self) -> None:
+        """
+        Accept nothing more.
+        """
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:
+            try:
+                acceptor.close()
+            except OSError as error:
+                self._complaints.say("socket", f"{acceptor.bound.path} could not be removed: {error.strerror}")
+
     def stop(self) -> Deferred[None]:
         """
         Accept nothing more, and let each peer end its side; those that do not are cut off after :data:`FAREWELL`.
         """
-        acceptor, self._acceptor = self._acceptor, None
-        if acceptor is None:
+        self.unbind()
+        if self._farewell is not None:
             return succeed(None)
-        try:
-            acceptor.close()
-        except OSError as error:
-            self._complaints.say("socket", f"{acceptor.bound.path} could not be removed: {error.strerror}")
         ended: Deferred[None] = Deferred()
         ended.addCallback(lambda _: self._complaints.flush())
         self._farewell = _Farewell(ended, self._reactor.callLater(FAREWELL, self._cutAll))

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ..config import SourceSettings
 from ..listening import Listen
-from .interface import CannotListen, ISource, Reactor
+from .interface import CannotListen, IAdjustable, ISource, Reactor
 from .sockets import BoundSocket
 
 
@@ -89,7 +89,7 @@ def _mistake(passed: socket.socket, domain: str) -> tuple[str, str] | None:
     return None
 
 
-@implementer(ISource)
+@implementer(IAdjustable)
 class SystemdSource:
     """
     Finds out at :meth:`bind` what kind of socket systemd has passed, and leaves the rest to a source of that kind.
@@ -102,7 +102,7 @@ class SystemdSource:
         self,
         settings: SourceSettings,
         find: Callable[[SourceSettings], BoundSocket],
-        build: Callable[[BoundSocket], ISource],
+        build: Callable[[SourceSettings, BoundSocket], ISource],
     ) -> None:
         self.settings = settings
         self._find = find
@@ -122,9 +122,18 @@ class SystemdSource:
 
         :raises CannotListen: if it was not passed, or is not what the configuration says.
         """
-        source = self._build(self._find(self.settings))
+        source = self._build(self.settings, self._find(self.settings))
         source.bind()
         self._source = source
+
+    def adjust(self, settings: SourceSettings) -> None:
+        """
+        Take on other limits.
+        """
+        self.settings = settings
+        adjustable = IAdjustable(self._source, None)
+        if adjustable is not None:
+            adjustable.adjust(settings)
 
     def start(self) -> None:
         """

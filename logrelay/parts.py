@@ -1,0 +1,331 @@
+"""
+The parts of a relay, and how they are exchanged while it runs.
+
+A relay is built by applying the difference between no configuration and its own; a reload applies another difference.
+Whatever can fail comes first: then everything is exchanged within one turn of the reactor, and only then what is not
+wanted any more ends, gracefully.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import TimeoutError as TooLong
+
+from . import events
+from .config import DestinationSettings, SourceSettings
+from .destination import Destination
+from .difference import Difference
+from .errors import LogRelayError, Problem, RelayStopped, ReloadRefused
+from .events import EventLog
+from .failover import Connected
+from .feeds import Feeds
+from .link import Link
+from .listeners import Exchange, Listeners
+from .sources import ISource, sourceFor
+from .sources.interface import IAdjustable
+from .stamping import Numbering
+from .tls import ServerTLS, peerOf
+from .ways import Ways, waysFor
+
+#: The name under which messages appear that the program itself hands in.
+PROGRAM = "program"
+
+
+@attrs.frozen
+class Prepared:
+    """
+    What a difference wants, built and not yet in use.
+
+    :ivar ways: to the servers of every destination that there is going to be, in the order of the configuration.
+    :ivar destinations: new ones.
+    :ivar tls: what listeners show.
+    """
+
+    difference: Difference
+    ways: dict[str, Ways]
+    destinations: list[Destination]
+    tls: ServerTLS | None
+
+
+class Parts:
+    """
+    The destinations and sources of a relay, joined.
+
+    :ivar destinations: by their names, in the order of the configuration.
+    :ivar listeners: the sources.
+    :ivar running: whether they work.
+    """
+
+    def __init__(self, reactor: Any, log: EventLog, numbering: Numbering, hostname: bytes) -> None:
+        self._reactor = reactor
+        self._log = log
+        self._hostname = hostname
+        self._ways: dict[str, Ways] = {}
+        self._tls: ServerTLS | None = None
+        self.feeds = Feeds(reactor.seconds, log, numbering)
+        self.feeds.add(PROGRAM, ())
+        self.destinations: dict[str, Destination] = {}
+        self.listeners = Listeners(log.tell)
+        self.running = False
+
+    # At work.
+
+    def start(self) -> None:
+        """
+        Begin to connect, then to listen.
+        """
+        self.running = True
+        for ways in self._ways.values():
+            ways.resolver.start()
+        for destination in self.destinations.values():
+            destination.start()
+        self.listeners.start()
+
+    async def stop(self, limit: float) -> None:
+        """
+        Close the sources, deliver what is stored for so many seconds, end the connections.
+        """
+        self.running = False
+        await self.listeners.stop()
+        await gatherResults([each.stop(limit) for each in self.destinations.values()])
+        for ways in self._ways.values():
+            ways.resolver.stop()
+
+    # Another configuration.
+
+    def begin(self, difference: Difference) -> None:
+        """
+        Build the parts, before anything works.
+
+        :raises ConfigurationError: if certificates or keys cannot be used.
+        """
+        self._exchange(self._prepare(difference))
+
+    async def change(self, difference: Difference, force: bool, changed: Callable[[], None]) -> None:
+        """
+        Go over to another configuration, and wait for what is not wanted any more to end.
+
+        :param force: remove destinations though not everything there has settled.
+        :param changed: told when the new one is in use, and the old ones may not have ended yet.
+        :raises LogRelayError: if that can't be done; then nothing has changed.
+        """
+        problems = tuple(difference.problems())
+        if problems:
+            raise ReloadRefused(*problems)
+        prepared = self._prepare(difference)
+        running = self.running
+        try:
+            if not force:
+                await self._empty([self.destinations[each.name] for each in difference.destinations.removed])
+            if running and not self.running:
+                raise RelayStopped("the relay is stopping")
+            done = self._exchange(prepared)
+            changed()
+        finally:
+            self.feeds.resume()
+        await done
+
+    def _prepare(self, difference: Difference) -> Prepared:
+        """
+        Build what may fail to be built.  Nothing is opened, and nothing is in use.
+        """
+        before, after = difference.before, difference.after
+        ways = {each.name: self._waysTo(each) for each in after.destinations}
+        tls = self._tls
+        if before.sourceTLS != after.sourceTLS:
+            tls = None if after.sourceTLS is None else ServerTLS(after.sourceTLS, self._warn)
+        destinations = [
+            Destination(
+                *(self._reactor, each, ways[each.name].endpoints, self._log, self.feeds.dropped, identityOf),
+                stateDir=after.stateDir,
+            )
+            for each in difference.destinations.new
+        ]
+        return Prepared(difference, ways, destinations, tls)
+
+    def _waysTo(self, settings: DestinationSettings) -> Ways:
+        """
+        The ways to the servers of a destination.
+        """
+        name = settings.name
+        return waysFor(self._reactor, settings, lambda what: self._warn(what, name), self._ways.get(name))
+
+    def _warn(self, what: str, name: str = "sources") -> None:
+        """
+        Something about certificates.
+        """
+        self._log.tell(events.CertificateWarning(name, what))
+
+    async def _empty(self, leaving: Iterable[Destination]) -> None:
+        """
+        See that destinations hold nothing any more that would be lost with them.  What a server in use can confirm
+        within ``drain-timeout`` it is asked to, and meanwhile nothing new is let in that can be made to wait.
+
+        :raises ReloadRefused: if something is left.
+        """
+        leaving = [each for each in leaving if not _isDurable(each)]
+        deadline = self._reactor.seconds()
+        for destination in leaving:
+            deadline += destination.settings.drainTimeout
+            while destination.store.messages and isinstance(destination.factory.state, Connected):
+                left = deadline - self._reactor.seconds()
+                if left <= 0:
+                    break
+                self.feeds.pause(destination.settings.name)
+                try:
+                    await destination.whenSettled().addTimeout(left, self._reactor)
+                except (TooLong, RelayStopped):
+                    break
+        problems = [_notEmpty(each) for each in leaving if each.store.messages]
+        if problems:
+            raise ReloadRefused(*problems)
+
+    def _exchange(self, prepared: Prepared) -> Deferred[None]:
+        """
+        Put everything that is new in its place, and let the old ones end.
+
+        :return: fires when they have.
+        :raises LogRelayError: if a source can't be bound, or a store on disk not be opened; then nothing has changed.
+        """
+        exchange = self._take(prepared)
+        # From here on nothing fails.
+        difference = prepared.difference
+        self._tls = prepared.tls
+        kept = difference.destinations.kept
+        done = [self._reconfigure(after, prepared.ways[after.name]) for before, after in kept if before != after]
+        gone = [self.destinations[each.name] for each in difference.destinations.removed]
+        goneWays = [self._ways[each.settings.name] for each in gone]
+        new = {each.settings.name: each for each in prepared.destinations}
+        self._ways = prepared.ways
+        self.destinations = {each: new.get(each) or self.destinations[each] for each in prepared.ways}
+        self._reroute(difference)
+        ends = exchange.finish()
+        for _, after in difference.sources.kept:
+            self._adjust(after)
+        return gatherResults([*done, Deferred.fromCoroutine(self._part(difference, ends, gone, goneWays))]).addCallback(
+            lambda _: None
+        )
+
+    def _take(self, prepared: Prepared) -> Exchange:
+        """
+        Open everything that is new: all or nothing.
+        """
+        difference = prepared.difference
+        sources = difference.sources
+        for destination in prepared.destinations:
+            self.feeds.addDestination(destination)
+        for added in sources.added:
+            self.feeds.add(added.name, added.to or tuple(prepared.ways), added.type == "relp")
+        built = {each.name: self._newSource(each, prepared.tls) for each in sources.new}
+        exchange = self.listeners.exchange(built, [each.name for each in sources.old])
+        started: list[Destination] = []
+        try:
+            exchange.bind()
+            if self.running:
+                for destination in prepared.destinations:
+                    prepared.ways[destination.settings.name].resolver.start()
+                    destination.start()
+                    started.append(destination)
+        except LogRelayError:
+            if started:
+                exchange.undo()
+            for each in started:
+                each.stop(0)
+            for added in sources.added:
+                self.feeds.remove(added.name)
+            for destination in prepared.destinations:
+                self.feeds.removeDestination(destination.settings.name)
+            raise
+        return exchange
+
+    def _newSource(self, settings: SourceSettings, tls: ServerTLS | None) -> ISource:
+        """
+        One source, joined to its feed.
+        """
+        feed = self.feeds[settings.name]
+        return sourceFor(
+            self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls, self._log.tell
+        )
+
+    def _reconfigure(self, settings: DestinationSettings, ways: Ways) -> Deferred[None]:
+        """
+        Give a destination that stays other settings.
+        """
+        before = self._ways[settings.name]
+        renewed = ways.resolver is not before.resolver
+        if renewed and self.running:
+            ways.resolver.start()
+        done = self.destinations[settings.name].reconfigure(settings, ways.endpoints)
+        if renewed:
+            done.addCallback(lambda _: before.resolver.stop())
+        # Its form may be another one now.
+        return done.addCallback(lambda _: self.feeds.reroute())
+
+    def _reroute(self, difference: Difference) -> None:
+        """
+        Have every source lead where it is to lead now, and the program to every destination.
+        """
+        everywhere = tuple(self.destinations)
+        for source in difference.after.sources:
+            self.feeds.lead(source.name, source.to or everywhere, source.type == "relp")
+        self.feeds.lead(PROGRAM, everywhere)
+        self.feeds.reroute()
+
+    def _adjust(self, settings: SourceSettings) -> None:
+        """
+        Give a source that stays its new limits.
+        """
+        source = IAdjustable(self.listeners.sources[settings.name], None)
+        if source is not None:
+            source.adjust(settings)
+
+    async def _part(
+        self,
+        difference: Difference,
+        ends: Mapping[str, Deferred[None]],
+        gone: Sequence[Destination],
+        ways: Sequence[Ways],
+    ) -> None:
+        """
+        Wait for old sources, and then deliver what is left at old destinations.
+        """
+        await gatherResults(list(ends.values()))
+        for source in difference.sources.removed:
+            self.feeds.remove(source.name)
+        await gatherResults([each.stop(difference.after.stopTimeout) for each in gone])
+        for each in gone:
+            self.feeds.removeDestination(each.settings.name)
+            self._log.tell(events.Removed(each.settings.name))
+        for way in ways:
+            way.resolver.stop()
+
+
+def _isDurable(destination: Destination) -> bool:
+    """
+    Whether what a destination holds survives it.
+    """
+    return bool(getattr(destination.store, "durable", False))
+
+
+def _notEmpty(destination: Destination) -> Problem:
+    """
+    Why a destination can't be removed.
+    """
+    name, left = destination.settings.name, destination.store.messages
+    what = f"can't be removed: {left} messages there are not settled, and would be lost with its memory"
+    remedy = "put it back and wait until a server has them, with nothing that leads to it; or restart the relay"
+    return Problem("reload", f"destination.{name}", what, remedy)
+
+
+def identityOf(link: Link) -> str:
+    """
+    Who the server of a connection proved to be, for people; empty without TLS.
+    """
+    peer = peerOf(link.transport)
+    return (
+        "" if peer is None else f" ({', '.join(peer.subjectNames)}, certificate valid until {peer.notAfter:%Y-%m-%d})"
+    )
