@@ -20,6 +20,7 @@ from . import events
 from .batches import Origin
 from .config import Configuration
 from .consumer import RelayConsumer
+from .destination import Destination
 from .difference import differenceOf
 from .entrance import Entrance
 from .errors import ConfigurationError, Problem, RelayStopped
@@ -87,6 +88,13 @@ class LogRelayService(Service):
         What the program itself feeds into.
         """
         return self._parts.feeds[PROGRAM]
+
+    @property
+    def _destinations(self) -> dict[str, Destination]:
+        """
+        The destinations, by their names.
+        """
+        return self._parts.destinations
 
     # Service.
 
@@ -169,7 +177,7 @@ class LogRelayService(Service):
         """
         self.configuration = configuration
         for to in tuple(self._entrances):
-            gone = to - set(self._parts.destinations)
+            gone = to - set(self._destinations)
             if gone:
                 entrance = self._entrances.pop(to)
                 entrance.close(f"there is no destination {', '.join(sorted(gone))} any more")
@@ -194,15 +202,15 @@ class LogRelayService(Service):
             return fail(RelayStopped("the relay has stopped and takes no more messages"))
         wanted = frozenset(to)
         self._checkNames(wanted)
-        return self._entrance(wanted if wanted != set(self._parts.destinations) else frozenset()).send(message)
+        return self._entrance(wanted if wanted != set(self._destinations) else frozenset()).send(message)
 
     def _checkNames(self, names: Iterable[str]) -> None:
         """
         Refuse names of destinations that do not exist.
         """
         for name in names:
-            if name not in self._parts.destinations:
-                known = ", ".join(self._parts.destinations)
+            if name not in self._destinations:
+                known = ", ".join(self._destinations)
                 raise ConfigurationError(
                     Problem("send", "to", f"there is no destination {name}", f"use one of {known}")
                 )
@@ -212,7 +220,7 @@ class LogRelayService(Service):
         The entrance to some destinations; none: to all.
         """
         if wanted not in self._entrances:
-            to = tuple(name for name in self._parts.destinations if name in wanted)
+            to = tuple(name for name in self._destinations if name in wanted)
             feed = self._parts.feeds.add(_entranceName(wanted), to) if wanted else self._program
             origin = attrs.evolve(self._origin, source=feed.name)
             self._entrances[wanted] = Entrance(feed.route, feed.throttle, origin, feed.counters)
@@ -226,7 +234,7 @@ class LogRelayService(Service):
         :return: fails with ``RelayStopped`` if the relay stops before.
         """
         self.inlet.flush()
-        waiting = [destination.whenSettled() for destination in self._parts.destinations.values()]
+        waiting = [destination.whenSettled() for destination in self._destinations.values()]
         return gatherResults(waiting, consumeErrors=True).addCallbacks(lambda _: None, _firstFailure)
 
     def consumer(self) -> IConsumer:
@@ -248,7 +256,7 @@ class LogRelayService(Service):
         listening = self._parts.listeners.sources
         addresses = {name: addressesOf(source) for name, source in listening.items()}
         sources = tuple(feed.snapshot(addresses.get(feed.name, ())) for feed in self._parts.feeds.all)
-        destinations = tuple(destination.snapshot() for destination in self._parts.destinations.values())
+        destinations = tuple(destination.snapshot() for destination in self._destinations.values())
         return Snapshot(self._reactor.seconds(), sources, destinations, self._lastReload)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from twisted.application.service import IService, MultiService
@@ -14,6 +15,7 @@ from twisted.internet.interfaces import IReactorCore
 
 from .config import Configuration
 from .errors import ConfigurationError, LogRelayError, Problem
+from .hangup import Hangup
 from .options import Options
 from .service import LogRelayService
 from .tls import checkFiles, checkSourceFiles
@@ -26,9 +28,13 @@ class Process(MultiService):
     What a process of its own wants, and an application that composes the relay does not.
     """
 
-    def __init__(self, reactor: IReactorCore) -> None:
+    def __init__(self, reactor: IReactorCore, hangup: Callable[[], None]) -> None:
+        """
+        :param hangup: takes SIGHUP from now on.
+        """
         super().__init__()
         self._reactor = reactor
+        self._hangup = hangup
 
     def privilegedStartService(self) -> None:
         """
@@ -49,9 +55,10 @@ class Process(MultiService):
 
     def startService(self) -> None:
         """
-        Make a second SIGTERM, during a graceful stop, end the process at once.
+        Take SIGHUP for a reload, and make a second SIGTERM, during a graceful stop, end the process at once.
         """
         super().startService()
+        self._hangup()
         self._reactor.addSystemEventTrigger("before", "shutdown", self._nextOneKills)
 
     def _nextOneKills(self) -> None:
@@ -67,11 +74,15 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    process = Process(reactor)
-    try:
+    def read() -> Configuration:
         configuration = options.configuration(checkFiles, checkSourceFiles)
         _checkStdin(options, configuration)
-        LogRelayService(reactor, configuration).setServiceParent(process)
+        return configuration
+
+    try:
+        relay = LogRelayService(reactor, read())
+        process = Process(reactor, Hangup(reactor, relay, None if options.configFile is None else read).install)
+        relay.setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -19,8 +19,8 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    backoff batches bucket config configfile conversion counters decoding destinationrules difference encoding errors events
-    formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
+    backoff batches bucket config configfile conversion counters decoding destinationrules difference encoding errors
+    events formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
     remembered rotation routing search sections servers snapshot sourcerules stamping store timestamps validation
     values watched window
     """,
@@ -38,7 +38,7 @@ LAYERS = (
     "parts service",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli memory options tap testing
+    __init__ __main__ check cli hangup memory options tap testing
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )

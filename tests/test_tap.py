@@ -143,7 +143,8 @@ class ProcessTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reactor = MemoryReactor()
-        self.process = Process(self.reactor)
+        self.hangups: list[str] = []
+        self.process = Process(self.reactor, lambda: self.hangups.append("taken"))
 
     def test_openFiles(self) -> None:
         """
@@ -154,6 +155,15 @@ class ProcessTests(SynchronousTestCase):
         resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 1, before[1]))
         self.process.privilegedStartService()
         self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), (before[1], before[1]))
+
+    def test_hangup(self) -> None:
+        """
+        SIGHUP is taken when it starts, and not before: twistd may fork until then.
+        """
+        self.process.privilegedStartService()
+        self.assertEqual(self.hangups, [])
+        self.process.startService()
+        self.assertEqual(self.hangups, ["taken"])
 
     def test_secondSignal(self) -> None:
         """
