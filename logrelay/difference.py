@@ -7,6 +7,7 @@ So what has another name is another thing: the old one goes, and the new one com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -14,6 +15,9 @@ import attrs
 
 from .config import Configuration, DestinationSettings, SourceSettings
 from .errors import Problem
+
+#: The remedy for what only a new start can change.
+_RESTART = "put the old value back, or restart the relay"
 
 
 class Named(Protocol):
@@ -63,10 +67,31 @@ class Changes(Generic[S]):
         """
         The difference, for people.
         """
-        changed = [after for before, after in (*self.kept, *self.replaced) if before != after]
-        for verb, those in (("added", self.added), ("removed", self.removed), ("changed", changed)):
+        changed = [pair for pair in self.kept if pair[0] != pair[1]]
+        for verb, those in (("added", self.added), ("removed", self.removed)):
             if those:
                 yield f"{noun} {verb}: {', '.join(each.name for each in those)}"
+        if changed or self.replaced:
+            yield f"{noun} changed: {', '.join(_changed(*pair) for pair in (*changed, *self.replaced))}"
+        if len(self.kept) > len(changed):
+            yield f"{noun} unchanged: {len(self.kept) - len(changed)}"
+
+
+def _changed(before: S, after: S) -> str:
+    """
+    Something that has changed, with the keys that make the difference.
+    """
+    old, new = (attrs.asdict(each, recurse=False) for each in (before, after))  # type: ignore[arg-type]
+    keys = [re.sub("(?=[A-Z])", "-", key).lower() for key in new if old[key] != new[key]]
+    return f"{after.name} ({', '.join(keys) or 'source-tls'})"
+
+
+def spoolOf(destination: DestinationSettings) -> str:
+    """
+    Where a destination keeps its messages on disk; empty where it does not.
+    """
+    spool = getattr(destination, "spool", None)
+    return "" if spool is None else str(spool.path)
 
 
 @attrs.frozen
@@ -84,7 +109,7 @@ class Difference:
         words = [*self.sources.words("sources"), *self.destinations.words("destinations")]
         if self.before.stopTimeout != self.after.stopTimeout:
             words.append("stop-timeout changed")
-        return "; ".join(words) or "nothing changed"
+        return "; ".join(words) or "nothing"
 
     def problems(self) -> Iterator[Problem]:
         """
@@ -92,7 +117,12 @@ class Difference:
         """
         if self.before.stateDir != self.after.stateDir:
             what = f"cannot be changed from {self.before.stateDir} to {self.after.stateDir} while the relay runs"
-            yield Problem("reload", "state-dir", what, "put the old value back, or restart the relay")
+            yield Problem("reload", "state-dir", what, _RESTART)
+        for before, after in self.destinations.kept:
+            old, new = (spoolOf(each) for each in (before, after))
+            if old != new:
+                what = f"cannot be changed from {old or 'none'} to {new or 'none'} while the relay runs"
+                yield Problem("reload", f"destination.{after.name}.spool.path", what, _RESTART)
 
 
 def differenceOf(before: Configuration, after: Configuration) -> Difference:

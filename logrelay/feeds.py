@@ -114,9 +114,9 @@ class Feeds:
         for feed in self.all:
             full = {each for each in feed.to if self._isFull(each) and self._waits(feed, each)}
             for each in full - feed.throttle.held:
-                feed.throttle.hold(each)
+                self._holdOne(feed, each)
             for each in feed.throttle.held - full - {RELOAD}:
-                feed.throttle.release(each)
+                self._releaseOne(feed, each)
 
     def pause(self, destination: str) -> None:
         """
@@ -191,10 +191,16 @@ class Feeds:
         A destination is too full.
         """
         for feed in self._waitingFor(destination):
-            before = feed.throttle.waiting
-            feed.throttle.hold(destination)
-            if feed.throttle.waiting and not before:
-                self._paused(feed, destination)
+            self._holdOne(feed, destination)
+
+    def _holdOne(self, feed: Feed, destination: str) -> None:
+        """
+        Have one feed wait for a destination.
+        """
+        before = feed.throttle.waiting
+        feed.throttle.hold(destination)
+        if feed.throttle.waiting and not before:
+            self._paused(feed, destination)
 
     def _paused(self, feed: Feed, destination: str) -> None:
         """
@@ -216,7 +222,13 @@ class Feeds:
         for feed in feeds[first:] + feeds[:first]:
             if self._isFull(destination):
                 return
-            feed.throttle.release(destination)
-            if feed.saidToWait and not feed.throttle.held:
-                feed.saidToWait = False
-                self._log.tell(events.SourceResumed(feed.name))
+            self._releaseOne(feed, destination)
+
+    def _releaseOne(self, feed: Feed, destination: str) -> None:
+        """
+        Have one feed wait for a destination no more.
+        """
+        feed.throttle.release(destination)
+        if feed.saidToWait and not feed.throttle.held:
+            feed.saidToWait = False
+            self._log.tell(events.SourceResumed(feed.name))

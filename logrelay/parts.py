@@ -18,7 +18,7 @@ from twisted.internet.defer import TimeoutError as TooLong
 from . import events
 from .config import DestinationSettings, SourceSettings
 from .destination import Destination
-from .difference import Difference
+from .difference import Difference, spoolOf
 from .errors import LogRelayError, Problem, RelayStopped, ReloadRefused
 from .events import EventLog
 from .failover import Connected
@@ -299,7 +299,7 @@ class Parts:
         await gatherResults([each.stop(difference.after.stopTimeout) for each in gone])
         for each in gone:
             self.feeds.removeDestination(each.settings.name)
-            self._log.tell(events.Removed(each.settings.name))
+            self._log.tell(events.Removed(each.settings.name, spoolOf(each.settings)))
         for way in ways:
             way.resolver.stop()
 

@@ -66,7 +66,7 @@ class SourceSnapshot:
     One source.
 
     :ivar addresses: where it listens: ``host:port``, or a path.
-    :ivar heldBy: the destinations that make it wait.
+    :ivar heldBy: the destinations that make it wait; and ``reload``, while one that it feeds is going to be removed.
     """
 
     name: str

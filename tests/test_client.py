@@ -1187,3 +1187,309 @@ class LoopbackTests(TestCase):
         self.assertIsInstance(factory.state, Idle)
         await until(self.reactor, lambda: second.connections[0].ended == "eof")
         await second.stop()
+
+
+class ReloadTests(FactoryCase):
+    """
+    Other servers, or another policy, in every state.
+    """
+
+    def reconfigure(self, *servers: int, **policy: Any) -> None:
+        """
+        Have these servers from now on, by their old places; -1: one that was not listed.
+        """
+        places = tuple(servers.index(place) if place in servers else None for place in range(len(self.servers)))
+        self.servers = [self.servers[place] if place >= 0 else FakeServer(self.clock) for place in servers]
+        endpoints = [server.endpoint for server in self.servers]
+        self.factory.reconfigure(endpoints, Policy(**policy), places, self.protocols)
+
+    def held(self, seconds: float = 0) -> None:
+        """
+        Hold the factory; it has let go of everything within so many seconds.
+        """
+        held = self.factory.hold()
+        self.assertNoResult(held)
+        self.spend(seconds) if seconds else self.clock.advance(0)
+        self.successResultOf(held)
+        self.assertEqual(self.opened, [[]] * 3)
+
+    def go(self) -> list[tuple[Any, ...]]:
+        """
+        Go on, and connect.
+        """
+        self.factory.resume()
+        self.clock.advance(0)
+        self.clock.advance(0)
+        return self.observer.take()
+
+    def checkNothingIsLeft(self) -> None:
+        """
+        Also with another number of servers.
+        """
+        self.servers += [self.primary, self.second, self.third]
+        self.servers = self.servers[:3]
+        super().checkNothingIsLeft()
+
+    def test_stays(self) -> None:
+        """
+        A connection whose server is listed goes on, also a failover's, and wherever that stands.
+        """
+        self.primary.refuse()
+        self.start()
+        link = self.link
+        for servers, current in (((0, 2, 1), 2), ((2, -1, 0), 0), ((-1, 0, 1), 1)):
+            self.reconfigure(*servers)
+            self.assertEqual(self.factory.rotation.current, current)
+            self.spend(1)
+            self.assertIs(self.link, link)
+        self.assertEqual(self.second.connections, self.second.open)
+        self.assertEqual(self.factory.nextEndpoint(), self.second.endpoint)
+
+    def test_held(self) -> None:
+        """
+        The connection ends gracefully, and no other is made until it is time; the reason for that is ``reload``.
+        """
+        self.start()
+        self.observer.take()
+        held = self.factory.hold()
+        self.assertTrue(self.protocols.built[0].stopped)
+        self.assertRaises(RuntimeError, self.factory.hold)
+        self.spend(1)
+        self.successResultOf(held)
+        self.assertEqual((self.opened, self.protocols.stopped), ([[], [], []], 1))
+        self.spend(100)
+        self.assertEqual(self.observer.take(), [])
+        self.reconfigure(1, 2)
+        self.assertEqual(self.go(), [("attempted", 0), ("connected", 0, "reload")])
+        self.assertEqual(len(self.second.open), 1)
+
+    def test_sameServer(self) -> None:
+        """
+        A server that is still listed is the next one after the end of its connection.
+        """
+        self.primary.refuse()
+        self.start()
+        self.held(1)
+        self.primary.accept()
+        self.reconfigure(2, 0, 1)
+        self.observer.take()
+        self.assertEqual(self.go(), [("attempted", 2), ("connected", 2, "reload")])
+
+    def test_noEnd(self) -> None:
+        """
+        A server that does not end its side holds nothing up for longer than the limit.
+        """
+        self.primary.ignoreEnds()
+        self.start(drainTimeout=5)
+        held = self.factory.hold()
+        self.spend(4.5)
+        self.assertNoResult(held)
+        self.spend(1)
+        self.successResultOf(held)
+        self.assertNotIn("lost", [each[0] for each in self.observer.take()])
+        self.reconfigure(0, 1, 2)
+        self.go()
+
+    def test_lostMeanwhile(self) -> None:
+        """
+        A proved connection that is reset while it ends is told as lost, and still the reload decides what follows.
+        """
+        self.start()
+        self.spend(PROVED_AFTER + 1)
+        self.primary.ignoreEnds()
+        held = self.factory.hold()
+        self.spend(1)
+        self.observer.take()
+        self.primary.reset()
+        self.spend(1)
+        self.successResultOf(held)
+        self.assertEqual(self.observer.take(), [("lost", 0, "reset")])
+        self.reconfigure(1, 0, 2)
+        self.assertEqual(self.go(), [("attempted", 1), ("connected", 1, "reload")])
+
+    def test_whileConnecting(self) -> None:
+        """
+        An attempt at a server that is still listed goes on; one that is held is given up, and that is no failure.
+        """
+        self.primary.hang()
+        self.start()
+        self.reconfigure(1, 0, 2)
+        self.assertIsInstance(self.factory.state, Connecting)
+        self.assertEqual((self.factory.rotation.current, self.primary.attempts), (1, 1))
+        self.observer.take()
+        held = self.factory.hold()
+        self.clock.advance(0)
+        self.successResultOf(held)
+        self.reconfigure(0, 2)
+        self.assertEqual(self.go(), [("attempted", 0), ("connected", 0, "start")])
+        self.servers = [self.second, self.third, self.primary]
+
+    def test_whileWaiting(self) -> None:
+        """
+        The wait after a round was for the old list; a new one is tried at once.
+        """
+        self.refuse(*self.servers)
+        self.start()
+        self.spend(10)
+        self.observer.take()
+        self.reconfigure(0, 1, -1)
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.spend(0.5)
+        self.assertEqual(self.observer.take()[-1], ("connected", 2, "start"))
+
+    def test_shorterWait(self) -> None:
+        """
+        With the old list the wait goes on, and lasts no longer than the new policy allows.
+        """
+        self.refuse(*self.servers)
+        self.start()
+        # In the sixth wait, which lasts half a minute.
+        self.spend(40)
+        state = self.factory.state
+        assert isinstance(state, Waiting)
+        self.reconfigure(0, 1, 2)
+        self.assertEqual(self.factory.state, state)
+        self.reconfigure(0, 1, 2, timeReopen=2)
+        self.assertEqual(self.factory.state, Waiting(self.clock.seconds() + 2))
+        self.observer.take()
+        self.spend(2)
+        self.assertEqual(self.observer.take()[-1], ("roundFailed", 0))
+        state = self.factory.state
+        assert isinstance(state, Waiting)
+        self.assertLessEqual(state.until - self.clock.seconds(), 2)
+
+    def test_heldWhileWaiting(self) -> None:
+        """
+        What waits is let go of at once, and goes on when it may.
+        """
+        self.refuse(*self.servers)
+        self.start()
+        self.held()
+        self.spend(100)
+        self.assertEqual(self.primary.attempts, 1)
+        self.primary.accept()
+        self.reconfigure(0, 1, 2)
+        self.observer.take()
+        self.assertEqual(self.go(), [("attempted", 0), ("connected", 0, "start")])
+
+    def test_idle(self) -> None:
+        """
+        What does not run is let go of at once; it begins with the new list.
+        """
+        self.make()
+        self.successResultOf(self.factory.hold())
+        self.reconfigure(1, 2, 0)
+        self.factory.resume()
+        self.spend(1)
+        self.assertEqual(self.opened, [[], [], []])
+        self.factory.start()
+        self.clock.advance(0)
+        self.assertEqual(len(self.second.open), 1)
+
+    def test_stoppedWhileHeld(self) -> None:
+        """
+        A stop ends what is held, and whoever holds it is told; it does not go on after that.
+        """
+        for hold in (lambda: self.start(), lambda: self.start()):
+            hold()
+            held = self.factory.hold()
+            stopped = self.factory.stop()
+            self.spend(1)
+            self.successResultOf(held)
+            self.successResultOf(stopped)
+            self.factory.resume()
+            self.spend(1)
+            self.assertIsInstance(self.factory.state, Idle)
+
+    def test_stoppedWhenItRests(self) -> None:
+        """
+        Also when nothing was under way any more.
+        """
+        self.refuse(*self.servers)
+        self.start()
+        held = self.factory.hold()
+        self.successResultOf(self.factory.stop())
+        self.successResultOf(held)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_whileProbing(self) -> None:
+        """
+        A probe goes on while the primary and how it is probed stay the same, whatever else changes.
+        """
+        self.onSecond()
+        self.spend(20.5)
+        self.assertEqual(len(self.primary.open), 1)
+        self.reconfigure(0, 2, 1, failback=FAILBACK, timeReopen=5)
+        self.spend(2)
+        self.assertIn(("probed", 1, 3), self.observer.take())
+
+    def test_anotherPrimaryWhileProbing(self) -> None:
+        """
+        A probe of what is not the primary any more is given up, and the new one is probed an interval later.
+        """
+        self.onSecond()
+        self.spend(20.5)
+        self.reconfigure(2, 1, 0, failback=FAILBACK)
+        self.clock.advance(0)
+        self.assertEqual(self.primary.open, [])
+        self.observer.take()
+        self.spend(19)
+        self.assertEqual(self.observer.take(), [])
+        self.spend(3)
+        self.assertEqual(self.observer.take(), [("probing",), ("probed", 1, 3)])
+        self.assertEqual(len(self.third.connections), 1)
+
+    def test_failbackOnAndOff(self) -> None:
+        """
+        Failback can be had, and be done without, while a failover is in use.
+        """
+        self.primary.refuse()
+        self.start()
+        self.primary.accept()
+        self.spend(100)
+        self.reconfigure(0, 1, 2, failback=FAILBACK)
+        self.spend(2)
+        self.assertIn(("probed", 1, 3), self.observer.take())
+        self.reconfigure(0, 1, 2)
+        self.spend(100)
+        self.assertEqual(self.observer.take(), [])
+
+    def returning(self) -> None:
+        """
+        The failover's connection is being ended, for the primary's.
+        """
+        self.second.ignoreEnds()
+        self.onSecond()
+        while not isinstance(self.factory.state, Returning):
+            self.spend(1)
+        self.observer.take()
+
+    def test_whileReturning(self) -> None:
+        """
+        A return goes on if both its servers stay.
+        """
+        self.returning()
+        self.reconfigure(0, 2, 1, failback=FAILBACK)
+        self.spend(6)
+        self.assertEqual(self.observer.take(), [("connected", 0, "failback")])
+
+    def test_heldWhileReturning(self) -> None:
+        """
+        One that is held ends with both connections.
+        """
+        self.returning()
+        self.held(6)
+        self.reconfigure(1, 2, 0, failback=FAILBACK)
+        self.assertEqual(self.go(), [("attempted", 0), ("connected", 0, "reload")])
+
+    def test_checkpointMeanwhile(self) -> None:
+        """
+        A checkpoint that is under way becomes the end.
+        """
+        self.start()
+        self.link.finish(CHECKPOINT, 5)
+        self.held(1)
+        self.reconfigure(0, 1, 2)
+        self.observer.take()
+        self.assertEqual(self.go(), [("attempted", 0), ("connected", 0, "reload")])

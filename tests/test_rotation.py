@@ -510,3 +510,102 @@ class DampingTests(SynchronousTestCase):
         for now in range(2, 100):
             self.rotation.attemptFailed(now, "refused")
         self.assertEqual(self.rotation.required, 6)
+
+
+class RemapTests(SynchronousTestCase):
+    """
+    Another list of servers.
+    """
+
+    def onFailover(self, failback: FailbackSettings | None = FAILBACK) -> Rotation:
+        """
+        On the second of three, the primary having failed at 0; the third probe is due.
+        """
+        rotation = Rotation(3, failback)
+        rotation.attemptFailed(0, "refused")
+        rotation.connected(0)
+        rotation.proved()
+        if failback is not None:
+            rotation.probeStarted(10)
+            rotation.probeSucceeded()
+        return rotation
+
+    def test_theOneInUseStays(self) -> None:
+        """
+        The server in use is that wherever it is listed now; the next one is the one behind it there.
+        """
+        for places, count, current, after in (
+            ((0, 1, 2), 3, 1, 2),
+            ((0, 2, 1), 3, 2, 0),
+            ((1, 3, None), 4, 3, 0),
+            ((None, 0, None), 1, 0, 0),
+        ):
+            rotation = self.onFailover()
+            rotation.remap(places, count, 20)
+            self.assertEqual(rotation.current, current)
+            rotation.connectionLost("ack-timeout", 30)
+            self.assertEqual(rotation.current, after)
+
+    def test_elseTheFirst(self) -> None:
+        """
+        If the server in use is not listed any more, the first one is next.
+        """
+        rotation = self.onFailover()
+        rotation.remap((1, None, 0), 2, 20)
+        self.assertEqual((rotation.current, rotation.probeDue()), (0, None))
+
+    def test_rounds(self) -> None:
+        """
+        A round has as many attempts as there are servers now, and begins anew.
+        """
+        rotation = Rotation(3)
+        rotation.attemptFailed(0, "refused")
+        rotation.attemptFailed(0, "refused")
+        rotation.remap((0, None, 1), 2, 1)
+        self.assertEqual(rotation.current, 1)
+        self.assertEqual([rotation.attemptFailed(2, "refused") for _ in range(2)], [DELAY, ROUND])
+
+    def test_probesGoOn(self) -> None:
+        """
+        While the primary stays the same, its good probes count on, and the next one is due as it was.
+        """
+        rotation = self.onFailover()
+        rotation.remap((0, 2, 1), 3, 20)
+        self.assertEqual((rotation.goodProbes, rotation.probeDue()), (1, 10 + FAILBACK.tcpProbeInterval))
+
+    def test_anotherPrimary(self) -> None:
+        """
+        Nothing is known of another primary; it is probed in its turn, and no more often for what the old one did.
+        """
+        rotation = self.onFailover()
+        rotation._damping = 4
+        rotation.remap((None, 1, 2), 3, 20)
+        self.assertEqual((rotation.goodProbes, rotation.required), (0, FAILBACK.successfulProbesRequired))
+        self.assertEqual(rotation.probeDue(), 10 + FAILBACK.tcpProbeInterval)
+
+    def test_thePrimaryBecomesAFailover(self) -> None:
+        """
+        The one in use is not the primary any more: the new one is probed from now on.
+        """
+        rotation = Rotation(2, FAILBACK)
+        rotation.connected(0)
+        rotation.remap((1, 0), 2, 20)
+        self.assertEqual((rotation.current, rotation.probeDue()), (1, 20 + FAILBACK.tcpProbeInterval))
+
+    def test_aFailoverBecomesThePrimary(self) -> None:
+        """
+        The one in use is the primary now: there is nothing to probe, and its time as primary begins.
+        """
+        rotation = self.onFailover()
+        rotation.remap((1, 0, 2), 3, 20)
+        self.assertEqual((rotation.current, rotation.probeDue()), (0, None))
+        self.assertEqual(rotation._primarySince, 20)
+
+    def test_untouched(self) -> None:
+        """
+        A primary in use that stays the primary goes on as it is.
+        """
+        rotation = Rotation(2, FAILBACK)
+        rotation.connected(5)
+        rotation.remap((0, None), 1, 20)
+        self.assertEqual((rotation.current, rotation._primarySince), (0, 5))

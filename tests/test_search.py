@@ -38,3 +38,45 @@ class SuspectTests(SynchronousTestCase):
         evidence = search.plan(settled, 3, 1, 0)
         self.assertIsInstance(evidence, Evidence)
         search.sliceConfirmed(evidence, 0)
+
+
+class RemapTests(SynchronousTestCase):
+    """
+    Another list of servers.
+    """
+
+    def test_losses(self) -> None:
+        """
+        Losses at servers that are listed still count, by whichever place; those at others do not any more.
+        """
+        for places, servers, searches in (((1, 0), 2, True), ((0, None), 1, False)):
+            search = Search(2)
+            search.lost(0, 5)
+            search.lost(1, 5)
+            search.remap(places, servers)
+            search.lost(0, 5)
+            self.assertEqual(search.active(0), searches)
+
+    def test_theOnlyOne(self) -> None:
+        """
+        How many losses are enough follows from how many servers there are now.
+        """
+        search = Search(2)
+        for _ in range(2):
+            search.lost(0, 5)
+        search.remap((0, None), 1)
+        search.lost(0, 5)
+        self.assertTrue(search.active(0))
+
+    def test_duringASearch(self) -> None:
+        """
+        A search goes on; a server that was well is so at its new place.
+        """
+        search = Search(2)
+        for _ in range(6):
+            search.lost(0, 5)
+        self.assertIsInstance(search.plan(0, 5, 3, 1), Evidence)
+        search.sliceConfirmed(Evidence(0), 1)
+        search.remap((None, 2), 3)
+        self.assertTrue(search.active(0))
+        self.assertEqual([search.knows(server) for server in range(3)], [False, False, True])
