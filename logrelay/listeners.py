@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from errno import EADDRINUSE
 
 import attrs
@@ -147,7 +148,7 @@ class Exchange:
         """
         taken = [old for _, old in self._heirs]
         listeners = [IListener(each, None) for each in self._old.values()]
-        return [each for each in listeners if each is not None and each.bound is not None and each not in taken]
+        return [each for each in listeners if each is not None and _isReachable(each) and each not in taken]
 
     def _inherit(self, source: IListener, old: IListener) -> None:
         """
@@ -166,8 +167,10 @@ class Exchange:
         Let go of the new ones, and have the old ones as they were.
         """
         for _, old in self._heirs:
-            if old.bound is not None:
-                old.bound.adjust(old.settings)
+            # What could not be changed need not be changed back.
+            with suppress(OSError):
+                if old.bound is not None:
+                    old.bound.adjust(old.settings)
         for source in self._new.values():
             source.stop()
         for rival in self._unbound:
@@ -227,6 +230,13 @@ def _addressText(address: IAddress) -> str:
     if isinstance(address, IPv4Address | IPv6Address):
         return str(Server(address.host, address.port))
     return os.fsdecode(address.name or b"") if isinstance(address, UNIXAddress) else str(address)
+
+
+def _isReachable(source: IListener) -> bool:
+    """
+    Whether a source has its socket, and anybody can reach that.
+    """
+    return source.bound is not None and source.bound.reachable
 
 
 def _collide(one: ISource, other: ISource) -> bool:

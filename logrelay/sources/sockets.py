@@ -58,6 +58,13 @@ class BoundSocket:
             return IPv6Address(kind, *name)
         return IPv4Address(kind, *name)
 
+    @property
+    def reachable(self) -> bool:
+        """
+        Whether it can still be reached: nobody has removed or replaced its path.
+        """
+        return self.path is None or _inode(self.path) == self.inode
+
     def duplicate(self) -> BoundSocket:
         """
         The same socket once more, for another source that is to take over.  The path remains this one's, until it is
@@ -81,7 +88,7 @@ class BoundSocket:
         listen = settings.listen
         if listen is not None and listen.kind in _STREAMS:
             self.socket.listen(listen.backlog)
-        if listen is not None and listen.path:
+        if listen is not None and listen.path and stat.S_IMODE(os.stat(listen.path).st_mode) != settings.mode:
             os.chmod(listen.path, settings.mode)
 
     def close(self) -> None:
@@ -91,7 +98,7 @@ class BoundSocket:
         :raises OSError: if the path can't be removed.
         """
         self.socket.close()
-        if self.path is not None and _inode(self.path) == self.inode:
+        if self.path is not None and self.reachable:
             os.unlink(self.path)
 
 
