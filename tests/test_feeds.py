@@ -44,9 +44,9 @@ class Waiting:
         pass
 
 
-class FeedsTests(SynchronousTestCase):
+class FeedsCase(SynchronousTestCase):
     """
-    Feeds of three destinations, the last of which drops what it has no room for.
+    Three destinations, the last of which drops what it has no room for.
     """
 
     def setUp(self) -> None:
@@ -85,6 +85,12 @@ class FeedsTests(SynchronousTestCase):
         while store.next():
             pass
         store.settle(store.end)
+
+
+class FeedsTests(FeedsCase):
+    """
+    Feeds of them.
+    """
 
     def test_held(self) -> None:
         """
@@ -204,3 +210,80 @@ class FeedsTests(SynchronousTestCase):
             self.drain("one")
         self.assertEqual(sorted(order), ["a", "a", "b", "b", "c", "c"])
         self.assertEqual(len(set(order[:3])), 3)
+
+
+class RerouteTests(FeedsCase):
+    """
+    Feeds that lead elsewhere from now on.
+    """
+
+    def test_rerouted(self) -> None:
+        """
+        A feed leads elsewhere when all do, and keeps its counters and its producers.
+        """
+        feed, _ = self.feed("tcp", "one")
+        self.assertIs(self.feeds.lead("tcp", ("two",)), feed)
+        feed.route.deliver(LARGE)
+        self.assertEqual([self.destinations[name].store.messages for name in ("one", "two")], [1, 0])
+        self.feeds.reroute()
+        feed.route.deliver(LARGE)
+        self.assertEqual([self.destinations[name].store.messages for name in ("one", "two")], [1, 1])
+        self.assertIs(self.feeds.lead("new", ("one",)), self.feeds["new"])
+
+    def test_waiting(self) -> None:
+        """
+        It waits for those that are full of the new ones, and for no others any more; and says so.
+        """
+        (feed, waits), (_, other) = self.feed("tcp", "one"), self.feed("other", "two")
+        self.fill("one")
+        self.told.clear()
+        self.feeds.lead("tcp", ("two",))
+        self.feeds.lead("other", ("one",))
+        self.feeds.reroute()
+        self.assertEqual((waits.paused, other.paused, feed.throttle.held), (False, True, frozenset()))
+        self.assertEqual(self.told, [events.SourceResumed("tcp"), events.SourcePaused("other", "one")])
+
+    def test_answered(self) -> None:
+        """
+        It also waits for one that drops as soon as its senders are answered.
+        """
+        feed, waits = self.feed("tcp", "drops")
+        self.fill("drops")
+        self.feeds.lead("tcp", ("drops",), answered=True)
+        self.feeds.reroute()
+        self.assertEqual((waits.paused, feed.throttle.held), (True, {"drops"}))
+
+    def test_kept(self) -> None:
+        """
+        What decoders keep is counted where it will go; what makes room by that brings nothing to where nothing leads.
+        """
+        feed, _ = self.feed("tcp", "one")
+        feed.route.hold(100)
+        self.feeds.lead("tcp", ("two",))
+        self.feeds.reroute()
+        self.assertEqual([self.destinations[name].store.cost for name in ("one", "two")], [0, 100])
+        self.feeds.remove("tcp")
+        self.assertEqual(self.destinations["two"].store.cost, 0)
+
+    def test_paused(self) -> None:
+        """
+        Those that lead to a destination can be made to wait, until they may go on.
+        """
+        (_, waits), (_, goes) = self.feed("tcp", "one"), self.feed("other", "two")
+        self.feeds.pause("one")
+        self.feeds.reroute()
+        self.assertEqual((waits.paused, goes.paused), (True, False))
+        self.feeds.resume()
+        self.assertFalse(waits.paused)
+
+    def test_removed(self) -> None:
+        """
+        What a destination gives up of a source that is gone is counted for nobody.
+        """
+        feed, _ = self.feed("tcp", "drops")
+        self.feeds.remove("tcp")
+        self.fill("drops")
+        self.fill("drops")
+        self.assertEqual((feed.counters.dropped, self.feeds.all), ({}, ()))
+        self.feeds.removeDestination("drops")
+        self.assertRaises(KeyError, self.feeds.add, "tcp", ("drops",))

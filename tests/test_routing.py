@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from logrelay.batches import Batch, Framing, Origin
 from logrelay.counters import SourceCounters
 from logrelay.encoding import messagesOf
-from logrelay.formats import Form
+from logrelay.formats import GROWTH, Form
 from logrelay.routing import IRoute, Route, Tally
 from logrelay.stamping import Numbering
 from logrelay.store import Accepted
@@ -70,9 +70,9 @@ def lines(*messages: bytes) -> Batch:
     return Batch(b"".join(message + b"\n" for message in messages), len(messages), Framing.LF, ORIGIN)
 
 
-class RouteTests(SynchronousTestCase):
+class RouteCase(SynchronousTestCase):
     """
-    From a source to its destinations.
+    Routes to destinations that keep what they get.
     """
 
     def setUp(self) -> None:
@@ -85,6 +85,12 @@ class RouteTests(SynchronousTestCase):
         A route to some destinations.
         """
         return Route(takers, self.counters, lambda: NOW, self.numbering)
+
+
+class RouteTests(RouteCase):
+    """
+    From a source to its destinations.
+    """
 
     def test_interface(self) -> None:
         """
@@ -204,6 +210,61 @@ class RouteTests(SynchronousTestCase):
         route.hold(10)
         route.hold(-3)
         self.assertEqual([taker.held for taker in takers], [7, 7])
+
+
+class LeadTests(RouteCase):
+    """
+    A route that leads elsewhere from now on.
+    """
+
+    def test_elsewhere(self) -> None:
+        """
+        What comes goes to the new destinations, in the forms that they want.
+        """
+        one, two, three = KeptTaker(COUNTED), KeptTaker(COUNTED), KeptTaker(Form("as-is", Framing.LF))
+        route = self.route(one, two)
+        route.deliver(lines(b"<13>1 - h a - - - one"))
+        route.lead([two, three])
+        route.deliver(lines(b"<13>1 - h a - - - two"))
+        self.assertEqual([len(each.batches) for each in (one, two, three)], [1, 2, 1])
+        self.assertIs(three.batches[0].framing, Framing.LF)
+
+    def test_anotherForm(self) -> None:
+        """
+        A destination that wants another form now gets that.
+        """
+        taker = KeptTaker(COUNTED)
+        route = self.route(taker)
+        taker.form = Form("as-is", Framing.LF, 2000)
+        route.lead([taker])
+        route.deliver(lines(b"one"))
+        self.assertEqual((taker.batches[0].payload, route.certain), (b"one\n", 2000 - GROWTH))
+
+    def test_answers(self) -> None:
+        """
+        Who waits for an answer gets it from those that the batch was delivered to, neither earlier nor twice.
+        """
+        one, two, three = (KeptTaker(COUNTED) for _ in range(3))
+        route = self.route(one, two)
+        route.deliver(lines(b"one"), self.answers.append)
+        route.lead([three])
+        one.answer(0, True)
+        self.assertEqual(self.answers, [])
+        two.answer(0, True)
+        self.assertEqual(self.answers, [True])
+
+    def test_kept(self) -> None:
+        """
+        It is told by how much what decoders keep has changed, for whom.
+        """
+        one, two, three = (KeptTaker(COUNTED) for _ in range(3))
+        route = self.route(one, two)
+        route.hold(10)
+        route.hold(-3)
+        self.assertEqual(list(route.lead([two, three])), [(one, -7), (three, 7)])
+        self.assertEqual(list(route.lead([two, three])), [])
+        route.hold(1)
+        self.assertEqual([one.held, two.held, three.held], [7, 8, 1])
 
 
 class TallyTests(SynchronousTestCase):
