@@ -12,6 +12,7 @@ import ssl
 from typing import Any
 
 import attrs
+from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
@@ -26,7 +27,7 @@ from logrelay.sources import CannotListen, RelayHandler
 from .certificates import Folder
 from .loopback import openDescriptors, scripted
 from .relays import MANY, LogServer, RelayCase, client, destination, heard, numbered, small, source
-from .tlscases import ROOT
+from .tlscases import ROOT, serverContext
 
 #: What a configuration consists of.
 Part = SourceSettings | DestinationSettings
@@ -405,7 +406,7 @@ class DestinationTests(ReloadCase):
         """
         Other TLS options end the connection; the same files, though they hold something else now, do not.
         """
-        context = self.shows("127.0.0.1")
+        context = serverContext(Folder(self.mktemp()), ROOT.issue("127.0.0.1"), SSL.TLS1_3_VERSION)
         server = self.server(context=context)
         files = Folder(self.mktemp())
         central = destination(server, transport="tls", tls=TLSSettings(caFile=files.write("ca.pem", ROOT.pem)))
@@ -428,18 +429,6 @@ class DestinationTests(ReloadCase):
         )
         self.assertIn("missing.pem cannot be read", error)
         self.assertEqual(server.ends, ["close_notify", None])
-
-    def shows(self, name: str) -> Any:
-        """
-        What a server speaks TLS with.
-        """
-        from OpenSSL import SSL, crypto
-
-        own = ROOT.issue(name)
-        context = SSL.Context(SSL.TLS_METHOD)
-        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, own.certPEM))
-        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, own.keyPEM))
-        return context
 
 
 class WaitingTests(ReloadCase):
