@@ -222,25 +222,34 @@ class Parts:
             self.feeds.add(added.name, added.to or tuple(prepared.ways), added.type == "relp")
         built = {each.name: self._newSource(each, prepared.tls) for each in sources.new}
         exchange = self.listeners.exchange(built, [each.name for each in sources.old])
-        started: list[Destination] = []
         try:
             exchange.bind()
-            if self.running:
-                for destination in prepared.destinations:
-                    prepared.ways[destination.settings.name].resolver.start()
-                    destination.start()
-                    started.append(destination)
+            self._startNew(prepared, exchange)
         except LogRelayError:
-            if started:
-                exchange.undo()
-            for each in started:
-                each.stop(0)
             for added in sources.added:
                 self.feeds.remove(added.name)
             for destination in prepared.destinations:
                 self.feeds.removeDestination(destination.settings.name)
             raise
         return exchange
+
+    def _startNew(self, prepared: Prepared, exchange: Exchange) -> None:
+        """
+        Let new destinations begin, if the relay works.
+
+        :raises LogRelayError: if the store of one can't be opened; then none works, and no source has been exchanged.
+        """
+        started: list[Destination] = []
+        try:
+            for destination in prepared.destinations if self.running else ():
+                prepared.ways[destination.settings.name].resolver.start()
+                destination.start()
+                started.append(destination)
+        except LogRelayError:
+            exchange.undo()
+            for each in started:
+                each.stop(0)
+            raise
 
     def _newSource(self, settings: SourceSettings, tls: ServerTLS | None) -> ISource:
         """

@@ -14,19 +14,36 @@ from typing import Any
 import attrs
 from OpenSSL import SSL
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.threads import deferToThread
 
 from logrelay import events
 from logrelay.batches import Framing
 from logrelay.config import Configuration, DestinationSettings, SourceSettings, SourceTLSSettings, TLSSettings
-from logrelay.errors import BufferFull, ConfigurationError, Problem, RelayStopped, ReloadRefused
+from logrelay.destination import Destination
+from logrelay.difference import differenceOf
+from logrelay.errors import BufferFull, ConfigurationError, LogRelayError, Problem, RelayStopped, ReloadRefused
 from logrelay.events import Event
 from logrelay.service import LogRelayService
 from logrelay.sources import CannotListen, RelayHandler
 
 from .certificates import Folder
 from .loopback import openDescriptors, scripted
-from .relays import MANY, LogServer, RelayCase, client, destination, heard, numbered, small, source
+from .relays import (
+    MANY,
+    LogServer,
+    RelayCase,
+    addressOf,
+    client,
+    connected,
+    destination,
+    heard,
+    numbered,
+    small,
+    source,
+)
+from .relpends import RelpServer
 from .tlscases import ROOT, serverContext
 
 #: What a configuration consists of.
@@ -430,6 +447,48 @@ class DestinationTests(ReloadCase):
         self.assertIn("missing.pem cannot be read", error)
         self.assertEqual(server.ends, ["close_notify", None])
 
+    @scripted
+    async def test_cannotStart(self) -> None:
+        """
+        If a new one can't begin, as when its store can't be opened, no other does, and no source is exchanged.
+        """
+
+        class Broken(Destination):
+            def start(self) -> None:
+                raise LogRelayError("no room for a store; make room")
+
+        one, two = self.server(), self.server()
+        relay = self.relay([destination(one)], [source()])
+        difference = differenceOf(
+            relay.configuration,
+            self.configuration(relay, destination(one), source(framing=Framing.LF), source(name="new")),
+        )
+        prepared = relay._parts._prepare(difference)
+        told = heard(relay)
+        good, bad = (
+            kind(reactor, destination(two, name=name), [endpoint], relay.log, lambda *what: None)
+            for kind, name, endpoint in ((Destination, "good", self.way(two)), (Broken, "bad", self.way(two)))
+        )
+        ways = {**prepared.ways, "good": prepared.ways["central"], "bad": prepared.ways["central"]}
+        with client(self, relay) as sender:
+            sender.sendall(b"one\n")
+            await self.arrived(one, 1)
+            before = relay.snapshot()
+            with self.assertRaises(LogRelayError):
+                relay._parts._exchange(attrs.evolve(prepared, destinations=[good, bad], ways=ways))
+            await self.until(lambda: events.Stopped("good") in told)
+            sender.sendall(b"two\n")
+            await self.arrived(one, 2)
+        after = relay.snapshot()
+        self.assertEqual([each.addresses for each in after.sources], [each.addresses for each in before.sources])
+        self.assertEqual(good.snapshot().state, "idle")
+
+    def way(self, server: LogServer) -> TCP4ClientEndpoint:
+        """
+        How to connect to a server.
+        """
+        return TCP4ClientEndpoint(reactor, "127.0.0.1", server.port)
+
 
 class WaitingTests(ReloadCase):
     """
@@ -476,6 +535,36 @@ class WaitingTests(ReloadCase):
         for each in waiting[:-1]:
             with contextlib.suppress(RelayStopped, BufferFull):
                 await each
+
+
+class RelpTests(ReloadCase):
+    """
+    RELP on both sides.
+    """
+
+    @scripted
+    async def test_window(self) -> None:
+        """
+        With a smaller window, what is stored already goes out as it is, and what comes after that keeps to the window.
+        """
+        server = RelpServer()
+        self.addCleanup(lambda: Deferred.fromCoroutine(server.kill()))
+        central = destination(server, driver="relp", window=5000)
+        relay = self.relay([central], [source()])
+        messages = numbered(8000)
+        await relay.send(b"first")
+        await self.until(lambda: relay.snapshot().destinations[0].counters.settled)
+        server.stall()
+        sender = await connected(addressOf(relay))
+        sender.write(b"".join(message + b"\n" for message in messages))
+        await self.until(lambda: relay.snapshot().destinations[0].counters.accepted == 8001)
+        await self.reload(relay, attrs.evolve(central, window=128), source())
+        server.resume()
+        more = numbered(2000, start=8000)
+        sender.write(b"".join(message + b"\n" for message in more))
+        await self.until(lambda: len(server.sessions[0].messages) == 10_001)
+        self.assertEqual((server.sessions[0].messages[1:], len(server.sessions)), (messages + more, 1))
+        sender.loseConnection()
 
 
 class OrderTests(ReloadCase):

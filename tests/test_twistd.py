@@ -45,16 +45,19 @@ class ForegroundTests(SynchronousTestCase):
 
     def test_flags(self) -> None:
         """
-        With flags it relays, until SIGTERM ends it gracefully.
+        With flags it relays, until SIGTERM ends it gracefully; SIGHUP only makes it say that there is nothing to read.
         """
         relay = Foreground(self, "--listen", TCP, "--primary", self.primary, "--format", "as-is")
         sendLines(relay.address(TCP), b"one", b"two")
         self.assertEqual(self.sink.read(2), [b"one", b"two"])
+        relay.popen.send_signal(signal.SIGHUP)
+        relay.says("SIGHUP: this relay was started with flags")
         self.end(relay)
 
     def test_file(self) -> None:
         """
-        With a file; its paths are relative to it, wherever twistd was started.
+        With a file; its paths are relative to it, wherever twistd was started.  At SIGHUP it is read again; one with a
+        mistake changes nothing.
         """
         files = Folder(folder(self) + "/etc")
         configuration = f"""
@@ -71,7 +74,13 @@ class ForegroundTests(SynchronousTestCase):
         with socket.socket(socket.AF_UNIX) as sender:
             sender.connect(os.path.join(os.path.dirname(path), "log.sock"))
             sender.sendall(b"one\n")
-        self.assertEqual(self.sink.read(1), [b"one"])
+            self.assertEqual(self.sink.read(1), [b"one"])
+            for change, said in (("stop-timeout = 10", "reloaded: .*stop-timeout"), ("x = 1", "not reloaded.*: x: ")):
+                files.write("relay.toml", f"{change}\n{configuration}".encode())
+                relay.popen.send_signal(signal.SIGHUP)
+                relay.says(said)
+            sender.sendall(b"two\n")
+            self.assertEqual(self.sink.read(2), [b"one", b"two"])
         self.end(relay)
 
     def test_stdin(self) -> None:
