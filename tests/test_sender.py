@@ -54,7 +54,7 @@ class Relay:
 
     def __init__(self, clock: Any, endpoints: list[Any], policy: Policy | None = None, **settings: Any) -> None:
         servers = tuple(Server("127.0.0.1", 1 + place) for place in range(len(endpoints)))
-        self.settings = DestinationSettings("central", servers, **settings)
+        self.settings = DestinationSettings("central", servers, framing=Framing.LF, **settings)
         self.counters = DestinationCounters()
         self.dropped: list[Batch] = []
         self.store = Outbox(self.settings.buffer, self.counters, lambda batch, reason: self.dropped.append(batch))
