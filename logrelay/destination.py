@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ from .formats import Form
 from .link import Link
 from .outbox import Outbox
 from .reporter import Reporter
-from .routing import Tally
+from .routing import Securing, Tally
 from .senders import senderFactory
 from .snapshot import DestinationSnapshot, ServerSnapshot
-from .store import Accepted
+from .store import Accepted, Secured
 
 #: Names of the factory's states, for people.
 _STATES = {
@@ -79,6 +80,7 @@ class Destination:
         self.store.onSettled = self._settled
         self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
         self._waiting: list[tuple[int, Deferred[None]]] = []
+        self._unsecured: deque[tuple[int, Secured]] = deque()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
             reactor,
@@ -122,20 +124,40 @@ class Destination:
         settings = self.settings
         return Form(settings.format, settings.framing, settings.maxMessageSize, settings.oversize, settings.stamp)
 
-    def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def append(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Store a batch, in parts if it is too large to be sent as a whole.
         """
         size = self.delivery.largestBatch
         if size is None or batch.count <= size:
-            self.store.append(batch, accepted)
+            self._store(batch, accepted, secured)
             return
         messages = messagesOf(batch)
         parts = [messages[start : start + size] for start in range(0, len(messages), size)]
-        tally = Tally(accepted)
+        tally, securing = Tally(accepted), Securing(secured)
         for small in (small for part in parts for small in encode(part, batch.framing, batch.origin)):
-            self.store.append(small, tally.expected())
+            self._store(small, tally.expected(), securing.expected())
         tally.close()
+        securing.close()
+
+    def _store(self, batch: Batch, accepted: Accepted | None, secured: Secured | None) -> None:
+        """
+        Store a batch.  What a store in memory has taken in is not secured before it has settled.
+        """
+        if secured is None:
+            self.store.append(batch, accepted)
+            return
+
+        def answered(taken: bool) -> None:
+            if accepted is not None:
+                accepted(taken)
+            # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
+            if self.store.durable or not taken or self.store.settled >= self.store.end:
+                secured()
+            else:
+                self._unsecured.append((self.store.end, secured))
+
+        self.store.append(batch, answered)
 
     def hold(self, delta: int) -> None:
         """
@@ -239,6 +261,8 @@ class Destination:
         """
         Tell those whose messages have settled.
         """
+        while self._unsecured and self._unsecured[0][0] <= self.store.settled:
+            self._unsecured.popleft()[1]()
         while self._waiting and self._waiting[0][0] <= self.store.settled:
             self._waiting.pop(0)[1].callback(None)
 

@@ -66,6 +66,7 @@ class Outbox:
     cost: int = 0
     held: int = 0
     full: bool = False
+    durable: bool = attrs.field(default=False, init=False)
     _batches: list[Batch | None] = attrs.field(factory=list)
     _cut: int = 0
     _refusing: bool = False

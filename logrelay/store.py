@@ -24,12 +24,16 @@ from .batches import Batch
 #: Told whether a batch was accepted (durably, where the store is on disk) or dropped.
 Accepted = Callable[[bool], None]
 
+#: Told that no crash of the relay can lose a batch any more: it has settled, is durable on disk, or was given up.
+Secured = Callable[[], None]
+
 
 class IStore(Interface):
     """
     One ordered list of batches, from acceptance to settlement.
     """
 
+    durable: bool = Attribute("Whether what was accepted survives a crash of the relay.")
     settled: int = Attribute("How many batches have been settled or given up: the position of the first one kept.")
     acked: int = Attribute("Everything before this position is in a server's kernel; a rewind moves it back, too.")
     sent: int = Attribute("How many batches have been handed out since the last rewind, counted from the beginning.")
