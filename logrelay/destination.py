@@ -190,16 +190,30 @@ class Destination:
 
     # At work.
 
-    def start(self) -> None:
+    def open(self) -> None:
         """
-        Begin to deliver.
+        Take the folder of a store on disk.
 
-        :raises LogRelayError: if the store on disk cannot be opened.
+        :raises LogRelayError: if it cannot be had.
         """
-        self._isClosing = False
         if self._disk is not None:
             self._disk.open()
             self.delivery.furthest = self._disk.spool.furthest
+
+    def abandon(self) -> None:
+        """
+        Let go of what :meth:`open` took, instead of starting.
+        """
+        if self._disk is not None:
+            self._disk.spool.abandon()
+
+    def start(self) -> None:
+        """
+        Begin to deliver what is stored; the store has been opened.
+        """
+        self._isClosing = False
+        if self._disk is not None:
+            self._disk.start()
         self.factory.start()
 
     def stop(self, limit: float) -> Deferred[None]:

@@ -65,29 +65,31 @@ class Disk:
 
     def open(self) -> None:
         """
-        Take the folder, and begin.
+        Take the folder.
 
         :raises LogRelayError: if it cannot be had.
+        """
+        try:
+            self.spool.open()
+        except OSError as error:
+            where, why = error.filename or self.spool.settings.path, error.strerror or error
+            raise CannotOpen(
+                f"{self._name}: the spool cannot be opened: {where}: {why}; let the relay's user write there, or"
+                f" change destination.{self._name}.spool.path"
+            ) from error
+
+    def start(self) -> None:
+        """
+        Begin to work on it.
         """
         # twistd forks before this.
         self._pool = ThreadPool(1, 1, f"logrelay spool {self._name}")
         self._pool.start()
-        try:
-            self.spool.open()
-        except BaseException as error:
-            self._end()
-            if isinstance(error, OSError):
-                where, why = error.filename or self.spool.settings.path, error.strerror or error
-                raise CannotOpen(
-                    f"{self._name}: the spool cannot be opened: {where}: {why}; let the relay's user write there, or"
-                    f" change destination.{self._name}.spool.path"
-                ) from error
-            raise
-        self._tickCall = self._reactor.callLater(TICK, self._tick)
+        self._tick()
 
     def _tick(self) -> None:
         """
-        A second has passed.
+        It is the start, or a second has passed.
         """
         self._tickCall = self._reactor.callLater(TICK, self._tick)
         self.spool.tick()

@@ -90,6 +90,7 @@ class Bench:
         spool.broken = self.troubles.append
         spool.mended = lambda: self.troubles.append(None)
         spool.open()
+        spool.tick()
         return spool
 
     def close(self, spool: Spool) -> None:
@@ -106,6 +107,4 @@ class Bench:
         Let go of one as the end of the process does: nothing more is written.
         """
         self.worker.jobs.clear()
-        folder, spool._folder = spool._folder, None
-        if folder is not None:
-            folder.abandon()
+        spool.abandon()

@@ -216,10 +216,10 @@ class Folder:
         Do a job.  What goes wrong stands in the answer.
         """
         done = Done()
-        self._remember(job, done)
+        self._remember(job)
         if job.append:
             self._append(job.append, done)
-            self._remember(job, done)
+            self._remember(job)
         if job.survey:
             self._survey(done)
         if job.read is not None:
@@ -228,17 +228,19 @@ class Folder:
         done.used = self._used()
         return done
 
-    def _remember(self, job: Job, done: Done) -> None:
+    def _remember(self, job: Job) -> None:
         """
-        Write the record, and give back the room of what has settled.
+        Write the record, and give back the room of what has settled.  Where that fails it is tried again with the next
+        job, and until then costs only that messages may be sent again; that the disk is ill is told when it takes no
+        messages.
         """
         try:
             self._record.write(Record(job.settled, self.end, job.furthest))
             if job.sync:
                 self._record.sync()
             self._removeBefore(job.settled)
-        except OSError as error:
-            done.error = done.error or error
+        except OSError:
+            pass
 
     def close(self, settled: Cursor, furthest: int) -> None:
         """
@@ -250,7 +252,6 @@ class Folder:
             self._removeBefore(settled)
             self._record.sync()
         except (OSError, sqlite3.Error):
-            # It costs that messages are sent again, and the disk has been told to be ill.
             pass
         self.abandon()
 
@@ -368,6 +369,9 @@ class Folder:
         if file.damage and not file.told:
             done.damages.append(Damage(file.path, file.damage, file.lost))
             file.told = True
+        if file is not self._current:
+            # Each open one has memory of its own.
+            self._shut(file)
         return limit
 
     # Giving room back.

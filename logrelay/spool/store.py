@@ -150,7 +150,8 @@ class Spool:
         self._job: Job | None = None
         self._unrecorded = 0
         self._recordDue = self._syncDue = False
-        self._hasNoRoom = False
+        self._isStuck = self._surveyDue = False
+        self._mayTry = self._mayRead = True
         self.error: Exception | None = None
         self._refusing = False
 
@@ -158,7 +159,7 @@ class Spool:
 
     def open(self) -> None:
         """
-        Open the folder, and begin to read what is there.
+        Open the folder.  The first tick begins to read what is there.
 
         :raises SpoolLocked: if another process works on it.
         :raises OSError: if it can be neither made nor opened.
@@ -170,15 +171,20 @@ class Spool:
         self._end = record.end
         self.acked = self.sent = record.settled.position
         self.furthest = record.furthest
-        self._recordDue = True
-        self._go()
+
+    def abandon(self) -> None:
+        """
+        Let go of the folder before the first tick.
+        """
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.abandon()
 
     def tick(self) -> None:
         """
         Be called each second: remember what has settled, and try again what has failed.
         """
-        self._recordDue = self._syncDue = True
-        self._hasNoRoom = False
+        self._recordDue = self._syncDue = self._mayTry = self._mayRead = True
         self._go()
 
     def close(self, closed: Callable[[], None]) -> None:
@@ -287,7 +293,9 @@ class Spool:
         if overflow == "drop-oldest":
             return fits
         room = self.settings.size - self.used - growth(self._queued + len(batch.payload))
-        fits = fits and room >= 0 and self.error is None and not self._refusing
+        # While the disk is ill, one batch is let in each second, to find out whether it still is.
+        works = self.error is None or self._mayTry
+        fits = fits and room >= 0 and works and not self._refusing
         # Once it had to be dropped, it is until there is room for those that wait.
         self._refusing = overflow == "block" and self.full and not fits
         return fits
@@ -422,21 +430,24 @@ class Spool:
         """
         if self._job is not None or self._folder is None or self._closing is not None:
             return
-        append = () if self._hasNoRoom else self._bundle()
-        read = self._read if self._read < self._end and self._loaded < LOADED * self._buffer.size else None
-        survey = bool(append) and self._mayGiveUp
-        if not (append or read or self._recordDue):
+        append = () if self._surveyDue or (self._isStuck and not self._mayTry) else self._bundle()
+        wanted = self._mayRead and self._read < self._end and self._loaded < LOADED * self._buffer.size
+        read = self._read if wanted else None
+        if not (append or read or self._recordDue or self._surveyDue):
             return
         job = Job(
+            self._end,
             self._settled,
             max(self.furthest, self.sent),
             append,
             read,
             min(MOST_BYTES, self._buffer.size // 8),
             self._syncDue,
-            survey,
+            self._surveyDue,
         )
-        self._recordDue = self._syncDue = False
+        if append:
+            self._mayTry = False
+        self._recordDue = self._syncDue = self._surveyDue = False
         self._unrecorded = 0
         self._job = job
         self._worker(partial(self._folder.work, job), self._done)
@@ -447,7 +458,7 @@ class Spool:
         """
         batches: list[Batch] = []
         size = 0
-        most = min(MOST_BYTES, self.settings.size // 32)
+        most = min(MOST_BYTES, self.settings.size // 32, self._buffer.size // 8)
         for each in self._queue:
             size += len(each.batch.payload)
             if batches and (size > most or len(batches) == MOST_BATCHES):
@@ -464,14 +475,18 @@ class Spool:
         assert done is not None
         self._job = None
         if isinstance(done, Exception):
-            done = Done(error=done, read=job.read, used=self.used)
+            done = Done(error=done, read=job.read, used=self.used, isReadable=False)
         before = self.settled
         self._load(done)
         taken = self._taken(done)
-        shrunk, self.used = done.used < self.used, done.used
-        self._hasNoRoom = len(taken) < len(job.append) and not shrunk
+        self._mayTry = self._mayTry or done.used < self.used
+        self.used = done.used
+        self._mayRead = self._mayRead and done.isReadable
         self._tell(done)
-        if self._hasNoRoom and self._buffer.overflow == "drop-oldest":
+        if job.append:
+            self._isStuck = len(taken) < len(job.append)
+            self._surveyDue = self._isStuck and self._buffer.overflow == "drop-oldest"
+        elif job.survey:
             self._makeRoom(done)
         self._measure()
         if taken or done.loaded:
@@ -545,21 +560,15 @@ class Spool:
         """
         for damage in done.damages:
             self.damaged(damage)
-        before, self.error = self.error, done.error
-        if done.error is not None and before is None:
-            self.broken(done.error)
-        elif done.error is None and before is not None:
+        if done.error is not None:
+            before, self.error = self.error, done.error
+            if before is None:
+                self.broken(done.error)
+        elif done.appended and self.error is not None:
+            self.error = None
             self.mended()
 
     # Room.
-
-    @property
-    def _mayGiveUp(self) -> bool:
-        """
-        Whether the oldest may have to go.
-        """
-        nearlyFull = self.used + growth(self._queued) + MOST_BYTES > self.settings.size
-        return self._buffer.overflow == "drop-oldest" and (nearlyFull or self.error is not None)
 
     def _makeRoom(self, done: Done) -> None:
         """
@@ -567,7 +576,8 @@ class Spool:
         """
         oldest = [each for each in done.oldest if each.position >= self.settled]
         answered = any(each.origin.answered and each.position >= self.acked for each in oldest)
-        if not oldest or answered or not (done.error is None or isFull(done.error)):
+        helps = self.error is None or isFull(self.error)
+        if not oldest or answered or not helps:
             self._dropNewest()
             return
         for each in oldest:
@@ -577,8 +587,7 @@ class Spool:
         self._settled = max(self._settled, end)
         self._read = max(self._read, self._settled)
         self._pass()
-        self._recordDue = True
-        self._hasNoRoom = False
+        self._isStuck = False
 
     def _countGivenUp(self, each: Stored) -> None:
         """
@@ -610,7 +619,7 @@ class Spool:
         Say so when there is no room for more, or there is again.
         """
         size, buffer = self.settings.size, self._buffer.size
-        stuck = self._hasNoRoom or self.error is not None
+        stuck = self._isStuck or self.error is not None
         movable = self.acked != self.end
         if not self.full:
             if stuck or self._queued >= QUEUE_HIGH * buffer or (self.used >= HIGH * size and movable):
