@@ -188,6 +188,8 @@ def openOld(path: Path) -> Database:
     Open one that is there, for reading.  A log beside it is worked in and removed, if the disk lets us.
 
     :raises Unreadable: saying why it cannot be read.
+    :raises OSError: if the disk fails.
+    :raises sqlite3.Error: if the disk fails.
     """
     _checkHeader(path)
     if not logOf(path).exists():
@@ -200,7 +202,7 @@ def openOld(path: Path) -> Database:
     except sqlite3.Error as error:
         if not isBusyDisk(error):
             connection.close()
-            raise Unreadable(f"SQLite says: {error}") from None
+            raise Unreadable(f"SQLite says: {error}") from error
     return database
 
 
@@ -227,8 +229,8 @@ def _checkHeader(path: Path) -> None:
     try:
         with path.open("rb") as file:
             header = file.read(100)
-    except OSError as error:
-        raise Unreadable(f"it cannot be opened: {error.strerror}") from None
+    except FileNotFoundError:
+        raise Unreadable("it is not there any more") from None
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         raise Unreadable("it is empty" if not header else "it is not a SQLite database")
     (version,) = struct.unpack_from(">I", header, 60)
@@ -243,14 +245,9 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """
     Open a file.  One thread after the other uses it, never two at once.
     """
-    try:
-        return sqlite3.connect(
-            f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
-    except sqlite3.Error as error:
-        if mode.startswith("ro"):
-            raise Unreadable(f"SQLite says: {error}") from None
-        raise
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
 
 
 def syncFolder(path: Path) -> None:

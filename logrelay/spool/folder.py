@@ -23,7 +23,7 @@ import attrs
 from ..batches import Batch
 from . import database
 from .bundles import BundleDamaged, Row, Stored, pack, unpack
-from .database import EMPTY, Database, Unreadable, growth, logOf, openOld, syncFolder
+from .database import EMPTY, Database, Unreadable, growth, isBusyDisk, isFull, logOf, openOld, syncFolder
 from .lock import Lock
 from .record import Cursor, Record, RecordFile
 
@@ -33,6 +33,9 @@ LARGEST, SHARE = 64 * 1024 * 1024, 8
 
 #: So many rows are looked for one by one in a damaged database before other work has its turn.
 LOOKS = 5000
+
+#: So many times, once a second, a file is tried again whose disk fails, before it is taken to be damaged.
+PATIENCE = 30
 
 #: The least that one message takes: a character and a line feed.
 _SMALLEST = 2
@@ -61,6 +64,7 @@ class Job:
     """
     What is to be done next on disk.
 
+    :ivar end: what lies before it has been taken in, as far as the store was told.
     :ivar settled: what lies before it is not needed any more.
     :ivar furthest: the position up to which batches were ever sent.
     :ivar append: batches to take in, as many of the first ones as have room.
@@ -70,6 +74,7 @@ class Job:
     :ivar survey: whether to say what the oldest database has.
     """
 
+    end: Cursor
     settled: Cursor
     furthest: int
     append: Sequence[Batch] = ()
@@ -88,7 +93,8 @@ class Done:
     :ivar error: why not all, if that is no matter of room.
     :ivar loaded: what was read.
     :ivar read: where to read on.
-    :ivar damages: what could not be read.
+    :ivar isReadable: whether it makes sense to read on at once.
+    :ivar damages: what could not be read, and never will be.
     :ivar used: bytes on disk, what the log may still add included.
     :ivar oldest: the batches of the oldest database, without their payloads, if a survey was asked for.
     """
@@ -97,6 +103,7 @@ class Done:
     error: Exception | None = None
     loaded: list[Stored] = attrs.field(factory=list)
     read: Cursor | None = None
+    isReadable: bool = True
     damages: list[Damage] = attrs.field(factory=list)
     used: int = 0
     oldest: list[Stored] = attrs.field(factory=list)
@@ -111,6 +118,7 @@ class _File:
     :ivar damage: what is wrong with it; empty while nothing is known to be.
     :ivar lost: how many of its messages could not be read.
     :ivar told: whether its damage has been told.
+    :ivar failures: how often reading it has failed.
     """
 
     path: Path
@@ -119,6 +127,19 @@ class _File:
     damage: str = ""
     lost: int = 0
     told: bool = False
+    failures: int = 0
+
+    def fails(self, error: Exception) -> bool:
+        """
+        Reading it has failed.
+
+        :return: whether that may pass: the disk may come back, or there may be descriptors again.
+        """
+        self.failures += 1
+        if isBusyDisk(error) and self.failures <= PATIENCE:
+            return True
+        self.damage = self.damage or str(error)
+        return False
 
 
 class Folder:
@@ -201,8 +222,8 @@ class Folder:
         try:
             file.database = openOld(file.path)
             row = file.database.last()
-        except (Unreadable, sqlite3.Error) as error:
-            file.damage = f"{error}"
+        except (Unreadable, sqlite3.Error, OSError) as error:
+            file.fails(error)
         else:
             return file.first if row is None else Cursor(row.endPosition, row.endMessage)
         # It can hold no more than this; numbers are not used twice.
@@ -216,6 +237,10 @@ class Folder:
         Do a job.  What goes wrong stands in the answer.
         """
         done = Done()
+        if job.end != self.end:
+            # Something failed in a way that was not foreseen.  What the store was not told of will come again.
+            self._leaveCurrent()
+            self.end = job.end
         self._remember(job)
         if job.append:
             self._append(job.append, done)
@@ -288,13 +313,20 @@ class Folder:
             self._current.database.append(row)
         except (OSError, sqlite3.Error) as error:
             done.error = error
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL and self._current is not None:
-                # What the disk does with what comes next is not known: this file is only read from now on.
-                self._shut(self._current)
-                self._current = None
+            if not isFull(error):
+                # What the disk does with what comes next in this file is not known.
+                self._leaveCurrent()
             return
         self.end = Cursor(row.endPosition, row.endMessage)
         done.appended = len(batches)
+
+    def _leaveCurrent(self) -> None:
+        """
+        Only read the current database from now on, in whatever state it is.
+        """
+        if self._current is not None:
+            self._shut(self._current)
+            self._current = None
 
     def _create(self) -> _File:
         """
@@ -317,8 +349,7 @@ class Folder:
             return
         assert self._current.database is not None
         self._current.database.seal()
-        self._shut(self._current)
-        self._current = None
+        self._leaveCurrent()
 
     def _shut(self, file: _File) -> None:
         """
@@ -431,22 +462,16 @@ class Folder:
             for row in file.database.layouts():
                 done.oldest.extend(unpack(row))
         except (Unreadable, BundleDamaged, OSError, sqlite3.Error) as error:
-            file.damage = file.damage or str(error)
+            if not isBusyDisk(error):
+                file.damage = file.damage or str(error)
 
     def _used(self) -> int:
         """
         Bytes on disk, and what the log will make its database grow by.
         """
-        used = 0
         with os.scandir(self.path) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    try:
-                        size = entry.stat(follow_symlinks=False).st_size
-                    except FileNotFoundError:
-                        continue
-                    used += size * 2 if entry.name.endswith("-wal") else size
-        return used
+            sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries if not entry.is_dir()}
+        return sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
 
 
 class _Reader:
@@ -474,9 +499,9 @@ class _Reader:
         file = self._file
         try:
             file.database = file.database or openOld(file.path)
-        except Unreadable as error:
-            file.damage = file.damage or str(error)
-            self.exhausted = True
+        except (Unreadable, sqlite3.Error, OSError) as error:
+            self._done.isReadable = not file.fails(error)
+            self.exhausted = self._done.isReadable
             return cursor, budget
         try:
             # Closed, it no longer keeps the log from being worked in.
@@ -488,7 +513,9 @@ class _Reader:
                     if budget <= 0:
                         return cursor, budget
         except sqlite3.Error as error:
-            file.damage = file.damage or f"SQLite says: {error}"
+            if file.fails(error):
+                self._done.isReadable = False
+                return cursor, budget
             return self._search(file.database, cursor, budget)
         self.exhausted = True
         return cursor, budget
