@@ -88,6 +88,24 @@ class _Queued:
             each()
 
 
+@attrs.define(eq=False)
+class _Mark:
+    """
+    Remembers whether something has passed a high mark and not come back to a low one since.
+    """
+
+    high: float
+    low: float
+    isPassed: bool = False
+
+    def passes(self, level: float) -> bool:
+        """
+        The level now.
+        """
+        self.isPassed = level >= self.high or (self.isPassed and level > self.low)
+        return self.isPassed
+
+
 @implementer(IStore)
 class Spool:
     """
@@ -132,6 +150,7 @@ class Spool:
         self.broken: Callable[[Exception], None] = _nothing
         self.mended: Callable[[], None] = _nothing
         self.full = False
+        self._diskMark, self._queueMark = _Mark(HIGH, LOW), _Mark(QUEUE_HIGH, QUEUE_LOW)
         self._queue: deque[_Queued] = deque()
         self._queued = 0
         self.held = 0
@@ -547,7 +566,8 @@ class Spool:
             taken.append(queued)
             self._queued -= batch.cost
             self._counters.accepted += batch.count
-            if self._read == self._end and self._loaded < LOADED * self._buffer.size:
+            fits = not self._kept or self._loaded + batch.cost <= LOADED * self._buffer.size
+            if self._read == self._end and fits:
                 self._read = self._keep(batch, self._end)
             self._end = self._end.behind(batch.count)
         # What was read in the same job may be of what it has just put there.
@@ -618,13 +638,14 @@ class Spool:
         """
         Say so when there is no room for more, or there is again.
         """
-        size, buffer = self.settings.size, self._buffer.size
-        stuck = self._isStuck or self.error is not None
-        movable = self.acked != self.end
-        if not self.full:
-            if stuck or self._queued >= QUEUE_HIGH * buffer or (self.used >= HIGH * size and movable):
-                self.full = True
-                self.onFull()
-        elif not stuck and self._queued <= QUEUE_LOW * buffer and (self.used <= LOW * size or not movable):
+        # No server makes room by taking what it has already.
+        used = self.used if self.acked != self.end else 0
+        isDiskFull = self._diskMark.passes(used / self.settings.size)
+        isQueueFull = self._queueMark.passes(self._queued / self._buffer.size)
+        full = isDiskFull or isQueueFull or self._isStuck or self.error is not None
+        if full and not self.full:
+            self.full = True
+            self.onFull()
+        elif self.full and not full:
             self.full = self._refusing = False
             self.onRoom()
