@@ -204,7 +204,7 @@ class StartTests(SpooledCase):
         await relay.send(b"<13>one")
         self.assertEqual(await self.arrived(server, 1), [b"<13>one"])
         damages = [each for each in told if isinstance(each, events.SpoolDamaged)]
-        self.assertEqual([damage.messages for damage in damages][0], 9)
+        self.assertEqual(damages[0].messages, 9)
         self.assertEqual(len(list((folder / "quarantine").iterdir())), 2)
 
     def observed(self, destinations: list[DestinationSettings], told: list[events.Event]) -> LogRelayService:
