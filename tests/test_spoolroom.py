@@ -88,9 +88,12 @@ class DiskRoomTests(RoomCase):
         """
         for size in (20, 700, 2100, 5000, LARGE):
             self.start(size=4 * MIB)
-            while not self.spool.arriving and self.number < 3000:
-                self.append(size=size)
-            self.assertLessEqual(self.onDisk, 4 * MIB)
+            while not self.spool.arriving and self.number < 20_000:
+                for _ in range(max(1, 30_000 // size)):
+                    self.spool.append(newBatch(self.number, size))
+                    self.number += 1
+                self.bench.worker.catchUp()
+                self.assertLessEqual(self.onDisk, 4 * MIB)
             if self.spool.arriving:
                 self.assertGreater(self.onDisk, 2.5 * MIB, size)
 

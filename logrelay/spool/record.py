@@ -37,6 +37,10 @@ class Cursor:
         return Cursor(self.position + 1, self.message + messages)
 
 
+#: Where every spool begins.
+START = Cursor()
+
+
 @attrs.frozen
 class Record:
     """

@@ -1,21 +1,13 @@
 """
 The store on disk, as the reactor sees it.
 
-What is appended waits in a queue until a job has put it on disk; only then is it accepted, and only then handed out.
-One job runs at a time, and what gathers meanwhile is the next one.  What was handed out stays in memory until it
-settles, so that nothing has to be read again when a server is lost; what comes next is read ahead, or kept from the
-start where the reader keeps up.  Memory is bounded by ``buffer.size`` however large the spool:
-
-    settled ........ sent ........ read ........ end | queue
-    |---------- in memory --------|--- on disk ---|  in memory
-    |----------------- on disk -------------------|
-
-Positions may be missing, where something on disk could not be read: ``next`` goes over them.
+What is appended waits until a job has put it on disk; only then is it accepted, and only then handed out.  One job runs
+at a time, and what gathers meanwhile is the next one.  Memory is bounded by ``buffer.size`` however large the spool:
+three quarters of it are for what was read and sent, a quarter for what arrives.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,7 +20,9 @@ from ..config import BufferSettings, SpoolSettings
 from ..counters import DestinationCounters
 from ..outbox import HIGH, LOW, REMAINDERS
 from ..store import Accepted, IStore
-from .bundles import MOST_BATCHES, MOST_BYTES, Stored
+from .arrivals import Arrival, Arrivals
+from .backlog import Backlog
+from .bundles import MOST_BYTES, Stored
 from .database import growth, isFull
 from .folder import Damage, Done, Folder, Job
 from .record import Cursor
@@ -40,7 +34,7 @@ Worker = Callable[[Callable[[], Done | None], Callable[[Done | Exception | None]
 LOADED = 0.75
 
 #: Of ``buffer.size``: sources wait when so much is not on disk yet, until there is no more than the other.
-QUEUE_HIGH, QUEUE_LOW = 0.25, 0.10
+ARRIVING_HIGH, ARRIVING_LOW = 0.25, 0.10
 
 #: The record of what has settled is written when so many bytes have settled since the last time.
 RECORD = 1024 * 1024
@@ -50,42 +44,6 @@ def _nothing(*_: object) -> None:
     """
     What a hook does before somebody is interested.
     """
-
-
-@attrs.define(eq=False)
-class _Kept:
-    """
-    A batch in memory that is on disk, too.
-
-    :ivar first: where it begins.
-    :ivar end: where it ends; it may have been amended since.
-    """
-
-    batch: Batch
-    first: Cursor
-    end: Cursor
-
-
-@attrs.define(eq=False)
-class _Queued:
-    """
-    A batch that is not on disk yet.
-
-    :ivar after: what to call when it has been answered.
-    """
-
-    batch: Batch
-    accepted: Accepted | None
-    after: list[Callable[[], None]] = attrs.field(factory=list)
-
-    def answer(self, taken: bool) -> None:
-        """
-        Say what became of it.
-        """
-        if self.accepted is not None:
-            self.accepted(taken)
-        for each in self.after:
-            each()
 
 
 @attrs.define(eq=False)
@@ -150,9 +108,8 @@ class Spool:
         self.broken: Callable[[Exception], None] = _nothing
         self.mended: Callable[[], None] = _nothing
         self.full = False
-        self._diskMark, self._queueMark = _Mark(HIGH, LOW), _Mark(QUEUE_HIGH, QUEUE_LOW)
-        self._queue: deque[_Queued] = deque()
-        self._queued = 0
+        self._diskMark, self._arrivingMark = _Mark(HIGH, LOW), _Mark(ARRIVING_HIGH, ARRIVING_LOW)
+        self._arrivals = Arrivals()
         self.held = 0
         self._closing: Callable[[], None] | None = None
         self._folder: Folder | None = None
@@ -162,10 +119,8 @@ class Spool:
         """
         Know nothing of what is on disk.
         """
-        self.acked = self.sent = self.used = self.furthest = 0
-        self._settled = self._end = self._read = Cursor()
-        self._kept: dict[int, _Kept] = {}
-        self._loaded = 0
+        self.used = self.furthest = 0
+        self._backlog = Backlog()
         self._job: Job | None = None
         self._unrecorded = 0
         self._recordDue = self._syncDue = False
@@ -185,11 +140,8 @@ class Spool:
         """
         self._forget()
         self._folder = Folder(Path(self.settings.path), self.settings.size, self.settings.sync)
-        record = self._folder.record
-        self._settled = self._read = record.settled
-        self._end = record.end
-        self.acked = self.sent = record.settled.position
-        self.furthest = record.furthest
+        self._backlog = Backlog.fromRecord(self._folder.record)
+        self.furthest = self._folder.record.furthest
 
     def abandon(self) -> None:
         """
@@ -223,10 +175,8 @@ class Spool:
         folder, closed = self._folder, self._closing
         assert closed is not None
         self._folder = self._closing = None
-        queue, self._queue, self._queued = self._queue, deque(), 0
-        for each in queue:
-            self._dropped(each.batch.origin.source, "stopped", each.batch.count)
-            each.answer(False)
+        for arrival in self._arrivals.drop(lambda batch: False):
+            self._refuse(arrival, "stopped")
         if folder is None:
             closed()
             return
@@ -234,7 +184,7 @@ class Spool:
         def done(_: object) -> None:
             closed()
 
-        self._worker(partial(folder.close, self._settled, max(self.furthest, self.sent)), done)
+        self._worker(partial(folder.close, self._backlog.settled, max(self.furthest, self.sent)), done)
 
     # The contract.
 
@@ -243,21 +193,35 @@ class Spool:
         """
         The position of the first batch that has not settled.
         """
-        return self._settled.position
+        return self._backlog.settled.position
+
+    @property
+    def acked(self) -> int:
+        """
+        Everything before this position is in a server's kernel.
+        """
+        return self._backlog.acked
+
+    @property
+    def sent(self) -> int:
+        """
+        How many batches have been handed out since the last rewind, counted from the beginning.
+        """
+        return self._backlog.sent
 
     @property
     def end(self) -> int:
         """
         How many batches are on disk, or were.
         """
-        return self._end.position
+        return self._backlog.end.position
 
     @property
     def cost(self) -> int:
         """
         Bytes of memory in use.
         """
-        return self._loaded + self._queued + min(self.held, int(REMAINDERS * self._buffer.size))
+        return self._backlog.cost + self._arrivals.cost + min(self.held, int(REMAINDERS * self._buffer.size))
 
     @property
     def crowded(self) -> bool:
@@ -271,35 +235,40 @@ class Spool:
         """
         How many messages have neither settled nor been given up.
         """
-        return self._end.message - self._read.message + self._count(self.settled, self._read.position)
+        return self._backlog.messagesFrom(self.settled)
 
     @property
     def unsent(self) -> int:
         """
         How many messages have not been handed out, or not since the last rewind.
         """
-        return self._end.message - self._read.message + self._count(self.sent, self._read.position)
+        return self._backlog.messagesFrom(self.sent)
 
     @property
     def arriving(self) -> int:
         """
         How many batches are not on disk yet.
         """
-        return len(self._queue)
+        return len(self._arrivals)
 
     def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
         """
         Take a batch into the queue, or drop it by the overflow policy.
         """
-        queued = _Queued(batch, accepted)
+        arrival = Arrival(batch, accepted)
         if not self._takes(batch):
-            self._dropped(batch.origin.source, "overflow", batch.count)
-            queued.answer(False)
+            self._refuse(arrival, "overflow")
             return
-        self._queue.append(queued)
-        self._queued += batch.cost
+        self._arrivals.add(arrival)
         self._measure()
         self._go()
+
+    def _refuse(self, arrival: Arrival, reason: str) -> None:
+        """
+        Drop a batch.
+        """
+        self._dropped(arrival.batch.origin.source, reason, arrival.batch.count)
+        arrival.answer(False)
 
     def _takes(self, batch: Batch) -> bool:
         """
@@ -308,10 +277,10 @@ class Spool:
         overflow = self._buffer.overflow
         if batch.origin.answered or (overflow == "block" and batch.origin.pausable):
             return True
-        fits = self._queued + batch.cost <= QUEUE_HIGH * self._buffer.size
+        fits = self._arrivals.cost + batch.cost <= ARRIVING_HIGH * self._buffer.size
         if overflow == "drop-oldest":
             return fits
-        room = self.settings.size - self.used - growth(self._queued + len(batch.payload))
+        room = self.settings.size - self.used - growth(self._arrivals.cost + len(batch.payload))
         # While the disk is ill, one batch is let in each second, to find out whether it still is.
         works = self.error is None or self._mayTry
         fits = fits and room >= 0 and works and not self._refusing
@@ -323,28 +292,20 @@ class Spool:
         """
         Hand out the next batch, and count it as sent.
         """
-        while self.sent < self._read.position:
-            kept = self._kept.get(self.sent)
-            self.sent += 1
-            if kept is not None:
-                return kept.batch
-        return None
+        return self._backlog.next()
 
     def peek(self, position: int) -> Batch | None:
         """
         Look at a batch that has not settled and is in memory.
         """
-        kept = self._kept.get(position)
-        return None if kept is None else kept.batch
+        return self._backlog.peek(position)
 
     def amend(self, position: int, batch: Batch) -> None:
         """
         Put what is left of a batch in its place, in memory: after a restart it is the whole one again.
         """
         assert self.sent <= position, (self.sent, position)
-        kept = self._kept[position]
-        self._loaded += batch.cost - kept.batch.cost
-        kept.batch = batch
+        self._backlog.amend(position, batch)
 
     def acknowledge(self, position: int) -> None:
         """
@@ -352,7 +313,7 @@ class Spool:
         """
         assert position <= self.sent, (position, self.sent)
         if position > self.acked:
-            self.acked = position
+            self._backlog.acked = position
             self._measure()
 
     def settle(self, position: int) -> None:
@@ -362,60 +323,28 @@ class Spool:
         if position <= self.settled:
             return
         assert position <= self.sent, (position, self.sent)
-        self._release(position, self._countSettled)
-        self._moved()
-
-    def _countSettled(self, position: int, batch: Batch) -> None:
-        """
-        Count a batch that has settled.
-        """
-        self._counters.settled += batch.count
-
-    def _release(self, position: int, count: Callable[[int, Batch], None]) -> None:
-        """
-        Forget what lies before a position.
-        """
-        for each in range(self.settled, position):
-            kept = self._kept.pop(each, None)
-            if kept is not None:
-                self._loaded -= kept.batch.cost
-                self._unrecorded += kept.batch.cost
-                self._settled = kept.end
-                count(each, kept.batch)
-        self._settled = Cursor(position, self._settled.message)
-        self._pass()
-
-    def _pass(self) -> None:
-        """
-        Go over positions that are missing.
-        """
-        position = self.settled
-        while position < self._read.position and position not in self._kept:
-            position += 1
-        if position in self._kept:
-            self._settled = self._kept[position].first
-        elif position == self._read.position:
-            self._settled = self._read
-        self.sent = max(self.sent, self.settled)
-        self.acked = max(self.acked, self.settled)
-
-    def _moved(self) -> None:
-        """
-        Tell that the settled cursor has moved.
-        """
+        self._backlog.release(position, self._countSettled)
         if self._unrecorded >= RECORD:
             self._recordDue = True
         self._measure()
         self.onSettled()
         self._go()
 
+    def _countSettled(self, batch: Batch) -> None:
+        """
+        Count a batch that has settled.
+        """
+        self._counters.settled += batch.count
+        self._unrecorded += batch.cost
+
     def rewind(self) -> int:
         """
         Hand out again everything that was sent and has not settled.
         """
-        messages = self._count(self.settled, self.sent)
+        backlog = self._backlog
+        messages = backlog.messagesBetween(self.settled, self.sent)
         self.furthest = max(self.furthest, self.sent)
-        self.sent = self.acked = self.settled
+        backlog.sent = backlog.acked = self.settled
         self._measure()
         return messages
 
@@ -429,17 +358,7 @@ class Spool:
         """
         Call something when every ``append`` so far has been answered.
         """
-        if self._queue:
-            self._queue[-1].after.append(taken)
-        else:
-            taken()
-
-    def _count(self, first: int, end: int) -> int:
-        """
-        How many messages memory has of those from one position up to another.
-        """
-        batches = (self._kept.get(position) for position in range(first, end))
-        return sum(kept.batch.count for kept in batches if kept is not None)
+        self._arrivals.whenGone(taken)
 
     # Jobs.
 
@@ -449,18 +368,19 @@ class Spool:
         """
         if self._job is not None or self._folder is None or self._closing is not None:
             return
-        append = () if self._surveyDue or (self._isStuck and not self._mayTry) else self._bundle()
-        wanted = self._mayRead and self._read < self._end and self._loaded < LOADED * self._buffer.size
-        read = self._read if wanted else None
+        backlog = self._backlog
+        append = () if self._surveyDue or (self._isStuck and not self._mayTry) else self._arrivals.bundle(self._most)
+        wanted = self._mayRead and backlog.read < backlog.end and backlog.cost < LOADED * self._buffer.size
+        read = backlog.read if wanted else None
         if not (append or read or self._recordDue or self._surveyDue):
             return
         job = Job(
-            self._end,
-            self._settled,
+            backlog.end,
+            backlog.settled,
             max(self.furthest, self.sent),
             append,
             read,
-            min(MOST_BYTES, self._buffer.size // 8),
+            self._most,
             self._syncDue,
             self._surveyDue,
         )
@@ -471,19 +391,12 @@ class Spool:
         self._job = job
         self._worker(partial(self._folder.work, job), self._done)
 
-    def _bundle(self) -> tuple[Batch, ...]:
+    @property
+    def _most(self) -> int:
         """
-        What comes on disk next.
+        How many bytes a bundle has at most, and one that is read.
         """
-        batches: list[Batch] = []
-        size = 0
-        most = min(MOST_BYTES, self.settings.size // 32, self._buffer.size // 8)
-        for each in self._queue:
-            size += len(each.batch.payload)
-            if batches and (size > most or len(batches) == MOST_BATCHES):
-                break
-            batches.append(each.batch)
-        return tuple(batches)
+        return min(MOST_BYTES, self.settings.size // 32, self._buffer.size // 8)
 
     def _done(self, done: Done | Exception | None) -> None:
         """
@@ -496,8 +409,9 @@ class Spool:
         if isinstance(done, Exception):
             done = Done(error=done, read=job.read, used=self.used, isReadable=False)
         before = self.settled
-        self._load(done)
-        taken = self._taken(done)
+        if done.read is not None:
+            self._backlog.load(done.loaded, done.read)
+        taken = self._taken(done.appended)
         self._mayTry = self._mayTry or done.used < self.used
         self.used = done.used
         self._mayRead = self._mayRead and done.isReadable
@@ -527,51 +441,14 @@ class Spool:
         else:
             self._go()
 
-    def _load(self, done: Done) -> None:
+    def _taken(self, count: int) -> list[Arrival]:
         """
-        Keep what was read.
+        So many of those that arrive are on disk now.
         """
-        if done.read is None:
-            return
-        for stored in done.loaded:
-            batch = stored.batch
-            assert batch is not None
-            # Nothing given up meanwhile comes back.
-            if stored.position >= self.settled:
-                self._keep(batch, Cursor(stored.position, stored.message))
-        self._read = max(self._read, done.read)
-        self._pass()
-
-    def _keep(self, batch: Batch, first: Cursor) -> Cursor:
-        """
-        Have a batch in memory.
-
-        :return: where it ends.
-        """
-        end = first.behind(batch.count)
-        self._kept[first.position] = _Kept(batch, first, end)
-        self._loaded += batch.cost
-        return end
-
-    def _taken(self, done: Done) -> list[_Queued]:
-        """
-        What is on disk now leaves the queue; it stays in memory if it is read next, and there is room.
-
-        :return: what that is.
-        """
-        taken = []
-        for _ in range(done.appended):
-            queued = self._queue.popleft()
-            batch = queued.batch
-            taken.append(queued)
-            self._queued -= batch.cost
-            self._counters.accepted += batch.count
-            fits = not self._kept or self._loaded + batch.cost <= LOADED * self._buffer.size
-            if self._read == self._end and fits:
-                self._read = self._keep(batch, self._end)
-            self._end = self._end.behind(batch.count)
-        # What was read in the same job may be of what it has just put there.
-        self._end = max(self._end, self._read)
+        taken = self._arrivals.take(count)
+        for arrival in taken:
+            self._counters.accepted += arrival.batch.count
+            self._backlog.take(arrival.batch, int(LOADED * self._buffer.size))
         return taken
 
     def _tell(self, done: Done) -> None:
@@ -602,11 +479,7 @@ class Spool:
             return
         for each in oldest:
             self._countGivenUp(each)
-        end = Cursor(oldest[-1].position, oldest[-1].message).behind(oldest[-1].count)
-        self._release(end.position, _nothing)
-        self._settled = max(self._settled, end)
-        self._read = max(self._read, self._settled)
-        self._pass()
+        self._backlog.giveUp(Cursor(oldest[-1].position, oldest[-1].message).behind(oldest[-1].count))
         self._isStuck = False
 
     def _countGivenUp(self, each: Stored) -> None:
@@ -622,17 +495,8 @@ class Spool:
         """
         Drop what waits, but for what must not be dropped.
         """
-        dropped = [each for each in self._queue if not each.batch.origin.answered]
-        self._queue = deque(each for each in self._queue if each.batch.origin.answered)
-        for each in dropped:
-            self._queued -= each.batch.cost
-            self._dropped(each.batch.origin.source, "overflow", each.batch.count)
-            if self._queue:
-                # Whoever waits for all before it waits for these, too.
-                self._queue[-1].after.extend(each.after)
-                each.after.clear()
-        for each in dropped:
-            each.answer(False)
+        for arrival in self._arrivals.drop(lambda batch: batch.origin.answered):
+            self._refuse(arrival, "overflow")
 
     def _measure(self) -> None:
         """
@@ -641,8 +505,8 @@ class Spool:
         # No server makes room by taking what it has already.
         used = self.used if self.acked != self.end else 0
         isDiskFull = self._diskMark.passes(used / self.settings.size)
-        isQueueFull = self._queueMark.passes(self._queued / self._buffer.size)
-        full = isDiskFull or isQueueFull or self._isStuck or self.error is not None
+        isMemoryFull = self._arrivingMark.passes(self._arrivals.cost / self._buffer.size)
+        full = isDiskFull or isMemoryFull or self._isStuck or self.error is not None
         if full and not self.full:
             self.full = True
             self.onFull()
