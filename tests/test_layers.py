@@ -22,7 +22,8 @@ LAYERS = (
     backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
     formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
     remembered rotation routing search sections servers snapshot sourcerules spool
-    spool.arrivals spool.backlog spool.bundles spool.database spool.folder spool.lock spool.record spool.store stamping store timestamps validation
+    spool.arrivals spool.backlog spool.bundles spool.database spool.folder
+    spool.lock spool.record spool.store stamping store timestamps validation
     values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.

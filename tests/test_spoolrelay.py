@@ -60,7 +60,9 @@ class StopTests(SpooledCase):
         """
         relay = self.relay([self.spooled(server)], [source()])
         told = heard(relay)
-        client(self, relay).sendall(counted(messages))
+        connection = client(self, relay)
+        connection.sendall(counted(messages))
+        connection.close()
         await self.until(lambda: relay.snapshot().destinations[0].counters.accepted == len(messages))
         await relay.stopService()
         return told
@@ -99,6 +101,7 @@ class StopTests(SpooledCase):
         relay = self.relay([self.spooled(server)], [source()])
         connection = client(self, relay)
         connection.sendall(counted(messages))
+        connection.close()
         await self.until(lambda: relay.snapshot().sources[1].counters.received == 2000)
         await relay.stopService()
         self.assertEqual(server.messages, messages)
