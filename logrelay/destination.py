@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from .counters import DestinationCounters
 from .deadletters import DeadLetters
 from .delivery import Delivery
 from .difference import talksAlike
+from .disk import Disk
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
 from .events import EventLog
@@ -31,11 +33,11 @@ from .formats import Form
 from .link import Link
 from .outbox import Outbox
 from .reporter import Reporter
-from .routing import Tally
+from .routing import Securing, Tally
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
 from .snapshot import DestinationSnapshot, ServerSnapshot
-from .store import Accepted
+from .store import Accepted, IStore, Secured
 
 #: Names of the factory's states, for people.
 _STATES = {
@@ -90,10 +92,13 @@ class Destination:
         self._log = log
         self._sourceDropped = dropped
         self._drops = Reminder(reactor, self._tellDrops)
-        self.store = Outbox(settings.buffer, self.counters, self._overflowed)
+        self._disk: Disk | None = None
+        self._isClosing = False
+        self.store: IStore = self._newStore(reactor)
         self.store.onSettled = self._settled
         self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
         self._waiting: list[tuple[int, Deferred[None]]] = []
+        self._unsecured: deque[tuple[int, Secured]] = deque()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
             reactor,
@@ -121,6 +126,15 @@ class Destination:
         protocols, policy = senderFactory(self.delivery), policyOf(settings)
         self.factory = FailoverClientFactory(reactor, endpoints, protocols, policy, self.reporter)
 
+    def _newStore(self, reactor: IReactorTime) -> IStore:
+        """
+        The store: in memory, or on disk.
+        """
+        if self.settings.spool is None:
+            return Outbox(self.settings.buffer, self.counters, self._giveUp)
+        self._disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
+        return self._disk.spool
+
     # As a route knows it.
 
     @property
@@ -131,20 +145,43 @@ class Destination:
         settings = self.settings
         return Form(settings.format, settings.framing, settings.maxMessageSize, settings.oversize, settings.stamp)
 
-    def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def append(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Store a batch, in parts if it is too large to be sent as a whole.
         """
         size = self.delivery.largestBatch
         if size is None or batch.count <= size:
-            self.store.append(batch, accepted)
+            self._store(batch, accepted, secured)
             return
         messages = messagesOf(batch)
         parts = [messages[start : start + size] for start in range(0, len(messages), size)]
-        tally = Tally(accepted)
+        tally, securing = Tally(accepted), Securing(secured)
         for small in (small for part in parts for small in encode(part, batch.framing, batch.origin)):
-            self.store.append(small, tally.expected())
+            self._store(small, tally.expected(), securing.expected())
         tally.close()
+        securing.close()
+
+    def _store(self, batch: Batch, accepted: Accepted | None, secured: Secured | None) -> None:
+        """
+        Store a batch.  What a store in memory has taken in is not secured before it has settled.
+        """
+        if secured is None:
+            self.store.append(batch, accepted)
+            return
+
+        def answered(taken: bool) -> None:
+            if accepted is not None:
+                accepted(taken)
+            # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
+            if self._isClosing and not taken:
+                # It never came on disk, and has to be brought again.
+                return
+            if self.store.durable or not taken or self.store.settled >= self.store.end:
+                secured()
+            else:
+                self._unsecured.append((self.store.end, secured))
+
+        self.store.append(batch, answered)
 
     def hold(self, delta: int) -> None:
         """
@@ -162,10 +199,30 @@ class Destination:
 
     # At work.
 
+    def open(self) -> None:
+        """
+        Take the folder of a store on disk.
+
+        :raises LogRelayError: if it cannot be had.
+        """
+        if self._disk is not None:
+            self._disk.open()
+            self.delivery.furthest = self._disk.spool.furthest
+
+    def abandon(self) -> None:
+        """
+        Let go of what :meth:`open` took, instead of starting.
+        """
+        if self._disk is not None:
+            self._disk.spool.abandon()
+
     def start(self) -> None:
         """
-        Begin to deliver.
+        Begin to deliver what is stored; the store has been opened.
         """
+        self._isClosing = False
+        if self._disk is not None:
+            self._disk.start()
         self.factory.start()
 
     def stop(self, limit: float) -> Deferred[None]:
@@ -179,7 +236,7 @@ class Destination:
 
         def look() -> None:
             # What only our own kernel has would have to fit the time for the graceful end.
-            done = self.store.acked == self.store.end or not self._delivers
+            done = (self.store.acked == self.store.end or not self._delivers) and not self.store.arriving
             if done or self._clock.seconds() >= deadline:
                 ended.callback(None)
             else:
@@ -244,11 +301,15 @@ class Destination:
         End the connection, and say what is lost.
         """
         unsent = self.store.unsent
-        return self.factory.stop().addCallback(self._ended, unsent)
+        ended = self.factory.stop()
+        if self._disk is not None:
+            self._isClosing = True
+            ended.addCallback(lambda _, disk: disk.close(), self._disk)
+        return ended.addCallback(self._ended, unsent)
 
     def _ended(self, _: None, unsent: int) -> None:
         """
-        Count what will not be delivered, and tell those who wait for it.
+        Say what will not be delivered, and tell those who wait for it.
 
         :param unsent: how many messages no server was sent.
         """
@@ -256,10 +317,14 @@ class Destination:
         for entry in waiting:
             entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
         name, left = self.settings.name, self.store.messages
-        self.counters.dropped["stopped"] += unsent
-        self.counters.unconfirmed += left - unsent
-        if left:
-            self._log.tell(events.Undelivered(name, unsent, left - unsent))
+        if self.settings.spool is not None:
+            if left:
+                self._log.tell(events.Kept(name, self.settings.spool.path, left))
+        else:
+            self.counters.dropped["stopped"] += unsent
+            self.counters.unconfirmed += left - unsent
+            if left:
+                self._log.tell(events.Undelivered(name, unsent, left - unsent))
         self._drops.flush()
         self._log.tell(events.Stopped(name))
 
@@ -268,13 +333,20 @@ class Destination:
         Fires when everything that the store has taken in so far has settled.  Fails with
         ``RelayStopped`` if the relay stops before.
         """
+        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
+        self.store.whenTaken(lambda: self._wait(settled))
+        return settled
+
+    def _wait(self, settled: Deferred[None]) -> None:
+        """
+        Fire when all that the store has taken in has settled.
+        """
         position = self.store.end
         if self.store.settled >= position:
-            return succeed(None)
+            settled.callback(None)
+            return
         self.delivery.wanted = position
-        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
         self._waiting.append((position, settled))
-        return settled
 
     def _forget(self, cancelled: Deferred[None]) -> None:
         """
@@ -286,6 +358,8 @@ class Destination:
         """
         Tell those whose messages have settled.
         """
+        while self._unsecured and self._unsecured[0][0] <= self.store.settled:
+            self._unsecured.popleft()[1]()
         while self._waiting and self._waiting[0][0] <= self.store.settled:
             self._waiting.pop(0)[1].callback(None)
 
@@ -315,12 +389,6 @@ class Destination:
         self.counters.setAside += 1
         self._log.tell(events.SetAside(name, batch.origin.source, path, why))
         return True
-
-    def _overflowed(self, batch: Batch, reason: str) -> None:
-        """
-        The store gave up a batch.
-        """
-        self._giveUp(batch.origin.source, reason, batch.count)
 
     def _giveUp(self, source: str, reason: str, count: int) -> None:
         """
@@ -360,5 +428,6 @@ class Destination:
             bufferSize=self.settings.buffer.size,
             unsentBatches=store.end - store.sent,
             unsettledBatches=store.sent - store.settled,
+            spool=None if self._disk is None else self._disk.snapshot(),
             counters=copy.deepcopy(self.counters),
         )

@@ -86,14 +86,6 @@ def _changed(before: S, after: S) -> str:
     return f"{after.name} ({', '.join(keys) or 'source-tls'})"
 
 
-def spoolOf(destination: DestinationSettings) -> str:
-    """
-    Where a destination keeps its messages on disk; empty where it does not.
-    """
-    spool = getattr(destination, "spool", None)
-    return "" if spool is None else str(spool.path)
-
-
 @attrs.frozen
 class Difference:
     """
@@ -119,10 +111,9 @@ class Difference:
             what = f"cannot be changed from {self.before.stateDir} to {self.after.stateDir} while the relay runs"
             yield Problem("reload", "state-dir", what, _RESTART)
         for before, after in self.destinations.kept:
-            old, new = (spoolOf(each) for each in (before, after))
-            if old != new:
-                what = f"cannot be changed from {old or 'none'} to {new or 'none'} while the relay runs"
-                yield Problem("reload", f"destination.{after.name}.spool.path", what, _RESTART)
+            if before.spool != after.spool:
+                what = "cannot be added, removed or changed while the relay runs"
+                yield Problem("reload", f"destination.{after.name}.spool", what, _RESTART)
 
 
 def differenceOf(before: Configuration, after: Configuration) -> Difference:

@@ -18,7 +18,7 @@ from twisted.internet.defer import TimeoutError as TooLong
 from . import events
 from .config import DestinationSettings, SourceSettings
 from .destination import Destination
-from .difference import Difference, spoolOf
+from .difference import Difference
 from .errors import LogRelayError, Problem, RelayStopped, ReloadRefused
 from .events import EventLog
 from .failover import Connected
@@ -73,6 +73,18 @@ class Parts:
         self.running = False
 
     # At work.
+
+    def openStores(self) -> None:
+        """
+        Open the store of every destination; all or none, and then no sockets either.
+
+        :raises LogRelayError: if one cannot be opened.
+        """
+        try:
+            _open(self.destinations.values())
+        except LogRelayError:
+            self.listeners.stop()
+            raise
 
     def start(self) -> None:
         """
@@ -167,7 +179,7 @@ class Parts:
 
         :raises ReloadRefused: if something is left.
         """
-        leaving = [each for each in leaving if not _isDurable(each)]
+        leaving = [each for each in leaving if not each.store.durable]
         deadline = self._reactor.seconds()
         for destination in leaving:
             deadline += destination.settings.drainTimeout
@@ -239,17 +251,16 @@ class Parts:
 
         :raises LogRelayError: if the store of one can't be opened; then none works, and no source has been exchanged.
         """
-        started: list[Destination] = []
+        if not self.running:
+            return
         try:
-            for destination in prepared.destinations if self.running else ():
-                prepared.ways[destination.settings.name].resolver.start()
-                destination.start()
-                started.append(destination)
+            _open(prepared.destinations)
         except LogRelayError:
             exchange.undo()
-            for each in started:
-                each.stop(0)
             raise
+        for destination in prepared.destinations:
+            prepared.ways[destination.settings.name].resolver.start()
+            destination.start()
 
     def _newSource(self, settings: SourceSettings, tls: ServerTLS | None) -> ISource:
         """
@@ -308,16 +319,27 @@ class Parts:
         await gatherResults([each.stop(difference.after.stopTimeout) for each in gone])
         for each in gone:
             self.feeds.removeDestination(each.settings.name)
-            self._log.tell(events.Removed(each.settings.name, spoolOf(each.settings)))
+            spool = each.settings.spool
+            self._log.tell(events.Removed(each.settings.name, "" if spool is None else spool.path))
         for way in ways:
             way.resolver.stop()
 
 
-def _isDurable(destination: Destination) -> bool:
+def _open(destinations: Iterable[Destination]) -> None:
     """
-    Whether what a destination holds survives it.
+    Open the stores of some destinations; all or none.
+
+    :raises LogRelayError: if one cannot be opened.
     """
-    return bool(getattr(destination.store, "durable", False))
+    opened: list[Destination] = []
+    try:
+        for destination in destinations:
+            destination.open()
+            opened.append(destination)
+    except LogRelayError:
+        for destination in opened:
+            destination.abandon()
+        raise
 
 
 def _notEmpty(destination: Destination) -> Problem:

@@ -17,7 +17,7 @@ from .batches import Batch
 from .counters import SourceCounters
 from .formats import GROWTH, Converter, Form
 from .stamping import Numbering
-from .store import Accepted
+from .store import Accepted, Secured
 
 
 class IRoute(Interface):
@@ -27,11 +27,13 @@ class IRoute(Interface):
 
     certain: int = Attribute("Messages of up to so many bytes are never given up for their length; at least 0.")
 
-    def deliver(batch: Batch, accepted: Accepted | None = None) -> None:
+    def deliver(batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Convert a batch once for each form wanted and append it to every destination's store.
 
         :param accepted: called once, when every store has said whether it took the batch; with ``True`` if all did.
+        :param secured: called once, when no crash of the relay can lose the batch any more, at any destination: it has
+            settled there, is durable on disk, or was given up.
         """
 
     def hold(delta: int) -> None:
@@ -51,7 +53,7 @@ class Taker(Protocol):
         The form in which it wants its messages.
         """
 
-    def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def append(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Take in a batch of this form.
         """
@@ -119,6 +121,41 @@ class Tally:
             self._accepted(self._all)
 
 
+class Securing:
+    """
+    Waits until every part of a batch is secured.
+    """
+
+    # There is one for each batch that is not, and they may be many.
+    __slots__ = ("_open", "_secured")
+
+    def __init__(self, secured: Secured | None) -> None:
+        """
+        :param secured: told once, when all parts are; ``None`` where nobody wants to know.
+        """
+        self._secured = secured
+        self._open = 1
+
+    def expected(self) -> Secured | None:
+        """
+        One more part is on its way.
+
+        :return: what is to be told of it.
+        """
+        if self._secured is None:
+            return None
+        self._open += 1
+        return self.close
+
+    def close(self) -> None:
+        """
+        One part is secured; or, once, no more parts will come.
+        """
+        self._open -= 1
+        if self._open == 0 and self._secured is not None:
+            self._secured()
+
+
 @implementer(IRoute)
 class Route:
     """
@@ -159,12 +196,12 @@ class Route:
         gone = [(taker, -self._held) for taker in before if taker not in self._takers]
         return iter(gone + [(taker, self._held) for taker in self._takers if taker not in before])
 
-    def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def deliver(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Convert, and append to every store.
         """
         now = self._clock()
-        tally = Tally(accepted)
+        tally, securing = Tally(accepted), Securing(secured)
         unparsed, whole = 0, True
         for lane in self._lanes:
             converted = lane.converter.convert(batch, now)
@@ -174,9 +211,10 @@ class Route:
                     taker.shortened(batch, converted.truncated, converted.dropped)
                     whole = whole and not converted.dropped
                 for part in converted.batches:
-                    taker.append(part, tally.expected())
+                    taker.append(part, tally.expected(), securing.expected())
         self._counters.unparsed += unparsed
         tally.close(whole)
+        securing.close()
 
     def hold(self, delta: int) -> None:
         """

@@ -52,7 +52,7 @@ class Sender(Protocol):
         self.delivery = delivery
         settings = delivery.settings
         self.paused = False
-        self._window = Window(delivery.most, settings.buffer.size // 2, settings.replayTime)
+        self._window = Window(delivery.most, delivery.mostHistory, settings.replayTime)
         self._passed = 0
         self._lookedAt = self._wroteAt = float("-inf")
         self._patience = delivery.patience()
@@ -260,7 +260,7 @@ class Sender(Protocol):
         """
         liveness, window = self._liveness, self._window
         liveness.ackTimeout, liveness.stallTimeout = settings.ackTimeout, settings.stallTimeout * self._patience
-        window.most, window.memory, window.keep = self.delivery.most, settings.buffer.size // 2, settings.replayTime
+        window.most, window.memory, window.keep = self.delivery.most, self.delivery.mostHistory, settings.replayTime
 
     def _judge(self, now: float, sample: Sample) -> tuple[str, str] | None:
         """

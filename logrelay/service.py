@@ -111,9 +111,10 @@ class LogRelayService(Service):
         """
         Begin to connect, then to listen.
 
-        :raises LogRelayError: naming the source that could not be bound.
+        :raises LogRelayError: naming the source that could not be bound, or the spool that could not be opened.
         """
         self._parts.listeners.bind()
+        self._parts.openStores()
         super().startService()
         self._stopped = False
         self.inlet.start()

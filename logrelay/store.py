@@ -25,12 +25,16 @@ from .config import BufferSettings
 #: Told whether a batch was accepted (durably, where the store is on disk) or dropped.
 Accepted = Callable[[bool], None]
 
+#: Told that no crash of the relay can lose a batch any more: it has settled, is durable on disk, or was given up.
+Secured = Callable[[], None]
+
 
 class IStore(Interface):
     """
     One ordered list of batches, from acceptance to settlement.
     """
 
+    durable: bool = Attribute("Whether what was accepted survives a crash of the relay.")
     settled: int = Attribute("How many batches have been settled or given up: the position of the first one kept.")
     acked: int = Attribute("Everything before this position is in a server's kernel; a rewind moves it back, too.")
     sent: int = Attribute("How many batches have been handed out since the last rewind, counted from the beginning.")
@@ -38,7 +42,9 @@ class IStore(Interface):
     cost: int = Attribute("Bytes of memory in use, what ``hold`` added included up to a share of the store.")
     messages: int = Attribute("How many messages have neither settled nor been given up.")
     unsent: int = Attribute("How many messages have not been handed out, or not since the last rewind.")
+    full: bool = Attribute("Whether ``onFull`` was the last of it and ``onRoom`` that was called.")
     crowded: bool = Attribute("Whether the cost has reached the high mark, whatever it consists of.")
+    arriving: int = Attribute("How many batches have been appended and not been answered yet.")
     onReadable: Callable[[], None] = Attribute("Called when ``next`` may have something again.")
     onSettled: Callable[[], None] = Attribute("Called when the settled cursor has moved.")
     onFull: Callable[[], None] = Attribute("Called when the high mark is reached and a server could make room.")
@@ -52,6 +58,11 @@ class IStore(Interface):
     def append(batch: Batch, accepted: Accepted | None = None) -> None:
         """
         Take a batch in, or drop it by the overflow policy, and say which through ``accepted``.
+        """
+
+    def whenTaken(taken: Callable[[], None]) -> None:
+        """
+        Call something when every ``append`` so far has been answered; at once, if that is so.
         """
 
     def next() -> Batch | None:

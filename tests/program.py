@@ -15,7 +15,7 @@ from logrelay.batches import Batch, Framing, Origin
 from logrelay.counters import SourceCounters
 from logrelay.encoding import messagesOf
 from logrelay.routing import IRoute
-from logrelay.store import Accepted
+from logrelay.store import Accepted, Secured
 from logrelay.throttle import Throttle
 
 ORIGIN = Origin("program", b"host")
@@ -38,7 +38,7 @@ class AnsweringRoute:
         self.taken = True
         self.onDeliver: Callable[[], None] = lambda: None
 
-    def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def deliver(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Keep it.
         """

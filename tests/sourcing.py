@@ -18,7 +18,7 @@ from logrelay.config import SourceSettings
 from logrelay.encoding import messagesOf
 from logrelay.listening import parseListen
 from logrelay.routing import IRoute
-from logrelay.store import Accepted
+from logrelay.store import Accepted, Secured
 
 
 @implementer(IRoute)
@@ -31,6 +31,8 @@ class KeptRoute:
     :ivar onDeliver: called after each batch.
     :ivar answer: what it says of each batch, at once; ``None``: it leaves that to the test.
     :ivar waiting: where it is to be said.
+    :ivar secures: whether each batch is secured at once; otherwise the test does it.
+    :ivar securing: what is to be told then.
     """
 
     def __init__(self, certain: int = 65536) -> None:
@@ -41,9 +43,11 @@ class KeptRoute:
         self.onDeliver: Callable[[Batch], None] = lambda batch: None
         self.answer: bool | None = True
         self.waiting: list[Accepted] = []
+        self.secures = True
+        self.securing: list[Secured] = []
         self._waiting: list[tuple[int, Deferred[list[bytes]]]] = []
 
-    def deliver(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def deliver(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Keep a batch.
         """
@@ -53,6 +57,10 @@ class KeptRoute:
             self.waiting.append(accepted)
         elif accepted is not None and self.answer is not None:
             accepted(self.answer)
+        if secured is not None and self.secures:
+            secured()
+        elif secured is not None:
+            self.securing.append(secured)
         ready = [pair for pair in self._waiting if pair[0] <= len(self.messages)]
         self._waiting = [pair for pair in self._waiting if pair not in ready]
         for _, told in ready:

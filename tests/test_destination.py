@@ -572,3 +572,93 @@ class SnapshotTests(DestinationCase):
         self.assertEqual((snapshot.counters.accepted, destination.counters.accepted), (2, 3))
         self.one.resume()
         self.stop()
+
+
+class SecuredTests(DestinationCase):
+    """
+    When a crash of the relay can lose a batch no more.
+    """
+
+    def test_settled(self) -> None:
+        """
+        In memory, when it has settled; each once, in order, and beside those who wait for everything.
+        """
+        told: list[object] = []
+        destination = self.start(delivery="written")
+        for name in ("one", "two"):
+            destination.append(batch(name.encode() + b"\n"), None, partial(told.append, name))
+        destination.whenSettled().addCallback(lambda _: told.append("all"))
+        self.assertEqual(told, [])
+        self.spend(1)
+        self.assertEqual(told, ["one", "two", "all"])
+        self.stop()
+        self.assertEqual(told, ["one", "two", "all"])
+
+    def test_dropped(self) -> None:
+        """
+        What is given up is lost already, and waits for nothing.
+        """
+        told: list[str] = []
+        destination = self.make(buffer=BufferSettings(2000, "drop-newest"))
+        for name in ("kept", "dropped"):
+            destination.append(batch(b"x" * 999 + b"\n", 1, OTHER), None, partial(told.append, name))
+        self.assertEqual(told, ["dropped"])
+
+    def test_givenUpLater(self) -> None:
+        """
+        So is what has to make room for newer messages.
+        """
+        told: list[str] = []
+        destination = self.make(buffer=BufferSettings(2000, "drop-oldest"))
+        for name in ("old", "new"):
+            destination.append(batch(b"x" * 999 + b"\n", 1, OTHER), None, partial(told.append, name))
+        self.assertEqual(told, ["old"])
+
+    def test_durable(self) -> None:
+        """
+        What a store on disk has taken is safe, though no server has it.
+        """
+        told: list[str] = []
+        destination = self.make()
+        destination.store.durable = True
+        destination.append(batch(b"one\n"), None, lambda: told.append("one"))
+        self.assertEqual(told, ["one"])
+
+    def test_accepted(self) -> None:
+        """
+        Whether it was taken is told, too, and first.
+        """
+        told: list[object] = []
+        destination = self.start(delivery="written")
+        destination.append(batch(b"one\n"), told.append, lambda: told.append("one"))
+        self.assertEqual(told, [True])
+        self.spend(1)
+        self.assertEqual(told, [True, "one"])
+        self.stop()
+
+    def test_inParts(self) -> None:
+        """
+        A batch that is too large to be sent as a whole is secured with its last part.
+        """
+        told: list[str] = []
+        destination = self.make(driver="relp", window=128)
+        destination.append(batch(b"x\n" * 300, 300), None, lambda: told.append("all"))
+        parts = destination.store.end
+        self.assertGreater(parts, 1)
+        for position in range(1, parts + 1):
+            self.assertEqual(told, [])
+            destination.store.next()
+            destination.store.settle(position)
+        self.assertEqual(told, ["all"])
+
+    def test_stopped(self) -> None:
+        """
+        What is left at the end is not secured.
+        """
+        told: list[str] = []
+        for server in self.servers:
+            server.refuse()
+        destination = self.start()
+        destination.append(batch(b"one\n"), None, lambda: told.append("one"))
+        self.stop()
+        self.assertEqual(told, [])

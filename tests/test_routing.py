@@ -14,7 +14,7 @@ from logrelay.encoding import messagesOf
 from logrelay.formats import GROWTH, Form
 from logrelay.routing import IRoute, Route, Tally
 from logrelay.stamping import Numbering
-from logrelay.store import Accepted
+from logrelay.store import Accepted, Secured
 
 ORIGIN = Origin("tcp:5140", b"192.0.2.7")
 COUNTED = Form("rfc5424", Framing.OCTET_COUNTING)
@@ -32,15 +32,17 @@ class KeptTaker:
     form: Form
     batches: list[Batch] = attrs.field(factory=list)
     answers: list[Accepted | None] = attrs.field(factory=list)
+    securing: list[Secured | None] = attrs.field(factory=list)
     short: list[tuple[int, int]] = attrs.field(factory=list)
     held: int = 0
 
-    def append(self, batch: Batch, accepted: Accepted | None = None) -> None:
+    def append(self, batch: Batch, accepted: Accepted | None = None, secured: Secured | None = None) -> None:
         """
         Keep it.
         """
         self.batches.append(batch)
         self.answers.append(accepted)
+        self.securing.append(secured)
 
     def shortened(self, batch: Batch, truncated: int, oversize: int) -> None:
         """
@@ -53,6 +55,14 @@ class KeptTaker:
         Keep account.
         """
         self.held += delta
+
+    def secure(self, place: int) -> None:
+        """
+        Say that a batch is safe.
+        """
+        secured = self.securing[place]
+        assert secured is not None
+        secured()
 
     def answer(self, place: int, taken: bool) -> None:
         """
@@ -265,6 +275,52 @@ class LeadTests(RouteCase):
         self.assertEqual(list(route.lead([two, three])), [])
         route.hold(1)
         self.assertEqual([one.held, two.held, three.held], [7, 8, 1])
+
+
+class SecuredTests(SynchronousTestCase):
+    """
+    When a batch is safe at every destination.
+    """
+
+    def setUp(self) -> None:
+        self.secured: list[str] = []
+
+    def deliver(self, *takers: KeptTaker, batch: Batch | None = None) -> None:
+        """
+        Deliver a batch, and note when it is secured.
+        """
+        clock = lambda: NOW  # noqa: E731
+        route = Route(takers, SourceCounters(), clock, Numbering("boot"))
+        route.deliver(batch or lines(b"one"), None, lambda: self.secured.append("secured"))
+
+    def test_all(self) -> None:
+        """
+        The last destination counts, whatever form it wants.
+        """
+        takers = [KeptTaker(COUNTED), KeptTaker(Form("as-is", Framing.LF))]
+        self.deliver(*takers)
+        for taker in takers:
+            self.assertEqual(self.secured, [])
+            taker.secure(0)
+        self.assertEqual(self.secured, ["secured"])
+
+    def test_parts(self) -> None:
+        """
+        All parts of a batch count that conversion has made too large for one.
+        """
+        taker = KeptTaker(COUNTED)
+        self.deliver(taker, batch=lines(*[b"x" * 100] * 500))
+        taker.secure(1)
+        self.assertEqual(self.secured, [])
+        taker.secure(0)
+        self.assertEqual(self.secured, ["secured"])
+
+    def test_nothingLeft(self) -> None:
+        """
+        A batch of which nothing is left to store is safe at once.
+        """
+        self.deliver(KeptTaker(Form("as-is", Framing.LF, 480, "drop")), batch=lines(b"x" * 500))
+        self.assertEqual(self.secured, ["secured"])
 
 
 class TallyTests(SynchronousTestCase):
