@@ -20,9 +20,18 @@ from twisted.internet.threads import deferToThread
 
 from logrelay import events
 from logrelay.batches import Framing
-from logrelay.config import Configuration, DestinationSettings, SourceSettings, SourceTLSSettings, TLSSettings
+from logrelay.config import (
+    BufferSettings,
+    Configuration,
+    DestinationSettings,
+    SourceSettings,
+    SourceTLSSettings,
+    SpoolSettings,
+    TLSSettings,
+)
 from logrelay.destination import Destination
 from logrelay.difference import differenceOf
+from logrelay.disk import CannotOpen
 from logrelay.errors import BufferFull, ConfigurationError, LogRelayError, Problem, RelayStopped, ReloadRefused
 from logrelay.events import Event
 from logrelay.service import LogRelayService
@@ -486,6 +495,84 @@ class DestinationTests(ReloadCase):
         How to connect to a server.
         """
         return TCP4ClientEndpoint(reactor, "127.0.0.1", server.port)
+
+
+class SpoolTests(ReloadCase):
+    """
+    Destinations with a spool.
+    """
+
+    def spooled(self, server: LogServer, path: str, **options: Any) -> DestinationSettings:
+        """
+        One of them.
+        """
+        options.setdefault("timeReopen", 0.05)
+        spool = SpoolSettings(path, 4 * 1024 * 1024, "normal")
+        return destination(server, name="kept", spool=spool, **options)
+
+    @scripted
+    async def test_removed(self) -> None:
+        """
+        One that holds messages may be removed: they stay on disk, and it is said where.  When it comes back they are
+        delivered, framed as is wanted then.
+        """
+        path = os.path.abspath(self.mktemp())
+        up, down = self.server(), self.server(Framing.LF)
+        await down.kill()
+        other = destination(up)
+        relay = self.relay([other, self.spooled(down, path)], [source()], stopTimeout=0.2)
+        told = heard(relay)
+        for number in range(3):
+            await relay.send(b"before %d" % number)
+        await self.reload(relay, other, source())
+        self.assertEqual(
+            [str(event) for event in told if isinstance(event, events.Kept | events.Removed)],
+            [
+                f"kept: 3 messages stay in the spool {path} until the next start",
+                f"kept: removed; its spool stays in {path}",
+            ],
+        )
+        await relay.send(b"between")
+        down.listen()
+        down.framing = Framing.OCTET_COUNTING
+        await self.reload(relay, other, self.spooled(down, path), source())
+        await relay.send(b"after")
+        await self.until(lambda: len(down.messages) == 4)
+        self.assertEqual(down.messages, [b"before 0", b"before 1", b"before 2", b"after"])
+        await self.arrived(up, 5)
+
+    @scripted
+    async def test_cannotOpen(self) -> None:
+        """
+        One whose spool can't be had is not taken.
+        """
+        path = self.mktemp()
+        with open(path, "wb"):
+            pass
+        server = self.server()
+        central = destination(server)
+        relay = self.relay([central], [source()])
+        error = await self.refused(CannotOpen, relay, central, self.spooled(server, path), source(), source(name="new"))
+        self.assertIn("kept: the spool cannot be opened", error)
+        await relay.send(b"one")
+        await self.arrived(server, 1)
+
+    @scripted
+    async def test_changed(self) -> None:
+        """
+        The spool itself can't be changed; how much memory goes with it can, and where it leads to.
+        """
+        path = os.path.abspath(self.mktemp())
+        one, two = self.server(), self.server()
+        relay = self.relay([self.spooled(one, path)], [source()])
+        await self.refused(ReloadRefused, relay, self.spooled(one, path + "2"), source())
+        await relay.send(b"one")
+        await self.arrived(one, 1)
+        smaller = self.spooled(two, path, buffer=BufferSettings(1024 * 1024, "drop-newest"))
+        await self.reload(relay, smaller, source())
+        await relay.send(b"two")
+        self.assertEqual(await self.arrived(two, 1), [b"two"])
+        self.assertEqual((one.messages, relay.snapshot().destinations[0].bufferSize), ([b"one"], 1024 * 1024))
 
 
 class WaitingTests(ReloadCase):
