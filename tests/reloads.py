@@ -9,6 +9,7 @@ code.  What has to hold: no message is lost, and no connection is closed whose s
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -258,12 +259,15 @@ def isCommon(name: str, which: dict[str, tuple[str, str, str]]) -> bool:
 class Trial:
     """
     One trial.
+
+    :ivar descriptors: how many the relay had in each round, with the first configuration.
     """
 
     folder: Folder
     servers: dict[str, LogServer] = attrs.field(factory=dict)
     clients: dict[str, Client] = attrs.field(factory=dict)
     reloads: int = 0
+    descriptors: list[int] = attrs.field(factory=list)
 
     def configuration(self, which: int) -> str:
         """
@@ -330,6 +334,8 @@ class Trial:
             await self._said("reloaded: ", number)
             self.reloads = number
             await asyncio.sleep(BETWEEN)
+            if number % 3 == 0:
+                self.descriptors.append(len(os.listdir(f"/proc/{relay.pid}/fd")))
         for client in self.clients.values():
             client.stopping = True
         await asyncio.gather(*running)
@@ -398,6 +404,7 @@ class Trial:
         for name, server in self.servers.items():
             rows.append(f"{name:>12} {sum(map(len, server.found.values())):>8} {server.opened:>12}")
         rows.append(f"extra was away {(self.reloads + 1) // 3} times; in what it got there are {self.gaps()} gaps")
+        rows.append(f"the relay had {min(self.descriptors)} to {max(self.descriptors)} descriptors in every third")
         rows.append(f"{self.reloads} reloads: {self.lost()} messages lost, {self.closed()} connections closed")
         return "\n".join(rows)
 

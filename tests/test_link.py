@@ -506,6 +506,13 @@ class SocketLinkTests(LoopbackCase):
             if keepalive:
                 self.assertEqual(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 7)
             self.assertEqual(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT), NOTSENT_LOWAT)
+            link.keepAlive((9, 3, 4))
+            self.assertEqual(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 9)
+            lost: Deferred[Link] = Deferred()
+            link.onLost = lost.callback
+            link.abort("reset", "it is over")
+            link.keepAlive((11, 3, 4))
+            await lost
 
     @scripted
     async def test_checkpoint(self) -> None:

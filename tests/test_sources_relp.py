@@ -126,6 +126,17 @@ class FlowTests(StreamCase):
         refused = answers(3, text=b"500 " + REFUSED.encode())
         self.assertEqual(transport.value(), answers(2) + refused + answers(4, 5))
 
+    def test_anotherLimit(self) -> None:
+        """
+        Which messages are answered by themselves is asked anew each time: a route may lead elsewhere by then.
+        """
+        self.route = KeptRoute(certain=100)
+        protocol, _ = self.opened()
+        protocol.dataReceived(syslogs(2, b"short", b"a longer one"))
+        self.route.certain = 10
+        protocol.dataReceived(syslogs(4, b"short", b"a longer one"))
+        self.assertEqual([batch.count for batch in self.route.batches], [2, 1, 1])
+
     def test_nonsense(self) -> None:
         """
         A client that makes no sense is told the end after the answers to what did, which is counted and said once a
