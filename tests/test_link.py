@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import IAddress, IProtocol, ITCPTransport

@@ -34,6 +34,7 @@ from logrelay.difference import differenceOf
 from logrelay.disk import CannotOpen
 from logrelay.errors import BufferFull, ConfigurationError, LogRelayError, Problem, RelayStopped, ReloadRefused
 from logrelay.events import Event
+from logrelay.servers import Server
 from logrelay.service import LogRelayService
 from logrelay.sources import CannotListen, RelayHandler
 
@@ -428,6 +429,22 @@ class DestinationTests(ReloadCase):
         self.assertEqual((counters.accepted, counters.sent, counters.resent, counters.switches), (2, 2, 0, 1))
 
     @scripted
+    async def test_names(self) -> None:
+        """
+        Names are looked up by the options of now.
+        """
+        one, two = self.server(), self.server()
+        central = destination(one)
+        relay = self.relay([central], [source()])
+        await relay.send(b"one")
+        await self.arrived(one, 1)
+        named = (Server("localhost", two.port),)
+        await self.reload(relay, attrs.evolve(central, servers=named, ipProtocol="4", localip="127.0.0.1"), source())
+        await relay.send(b"two")
+        await self.arrived(two, 1)
+        self.assertEqual(relay.snapshot().destinations[0].active, f"localhost:{two.port}")
+
+    @scripted
     async def test_toTLS(self) -> None:
         """
         Other TLS options end the connection; the same files, though they hold something else now, do not.
@@ -754,7 +771,7 @@ class OrderTests(ReloadCase):
         before = await openDescriptors(reactor)
         for removed in (False, True):
             one, two, three = self.server(), self.server(), self.server()
-            one.answersEnds = three.answersEnds = False
+            one.answersEnds, three.answersEnds = False, removed
             old = [destination(one, drainTimeout=0.5), destination(three, name="gone", drainTimeout=0.5)]
             relay = self.relay(old, [source(), source(name="goes")])
             await relay.send(b"one")
