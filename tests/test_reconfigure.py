@@ -4,6 +4,7 @@ A destination that gets other settings while it works.
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from .test_destination import ONE, ORIGIN, THREE, TWO, DestinationCase, batch
 
 #: The servers' names, as settings have them.
 NAMES = {ONE: "one", TWO: "two", THREE: "three", "four:601": "four"}
+
+#: So many stories, of so many things that happen each.
+STORIES, STEPS = 100, 40
+
+FAILBACK = FailbackSettings(3, 1)
 
 
 class ReconfigureCase(DestinationCase):
@@ -500,3 +506,63 @@ class PolicyTests(ReconfigureCase):
         self.assertEqual(
             (form.format, form.maxMessageSize, form.stamp, form.oversize), ("as-is", 1000, "logrelay@1", "drop")
         )
+
+
+class StressTests(ReconfigureCase):
+    """
+    Stories by chance, told again by their numbers.
+    """
+
+    def test_nothingIsLost(self) -> None:
+        """
+        Whatever happens in whatever order, every message arrives in the end, at a server of the last list, or arrived
+        at one before; and then nothing is left.
+        """
+        for story in range(STORIES):
+            self.setUp()
+            self.tell(random.Random(story), story)
+
+    def tell(self, chance: random.Random, story: int) -> None:
+        """
+        One story.
+        """
+        destination = self.start(timeReopen=1, ackTimeout=2, stallTimeout=4, drainTimeout=1)
+        expected: list[bytes] = []
+        done = None
+        for _ in range(STEPS):
+            match chance.choice(("append", "append", "change", "server", "wait", "wait")):
+                case "append":
+                    messages = [b"<13>m%05d" % (len(expected) + number) for number in range(chance.randint(1, 40))]
+                    expected += messages
+                    for batch in encode(messages, destination.settings.framing, ORIGIN):
+                        destination.append(batch)
+                case "change" if done is None or done.called:
+                    names = chance.sample(["one", "two", "three", "four"], chance.randint(1, 4))
+                    done = self.change(
+                        *names,
+                        framing=chance.choice(list(Framing)),
+                        failback=chance.choice((None, FAILBACK)),
+                        throttle=chance.choice((0, 500)),
+                        buffer=BufferSettings(chance.choice((1, 64)) * 1024 * 1024),
+                    )
+                case "server":
+                    self.trouble(chance, chance.choice(list(self.known.values())))
+                case _:
+                    self.spend(chance.choice((0.1, 0.5, 3)))
+        for server in self.known.values():
+            server.accept()
+            server.resume()
+        self.spend(30)
+        self.assertTrue(done is None or done.called, story)
+        received = b"".join(server.received for server in self.known.values())
+        missing = [each for each in expected if each not in received]
+        self.assertEqual(missing, [], story)
+        self.stopAll()
+        self.assertEqual(destination.store.messages, 0, story)
+
+    def trouble(self, chance: random.Random, server: FakeServer) -> None:
+        """
+        Something happens to a server.
+        """
+        happening = ("refuse", "accept", "accept", "hang", "stall", "resume", "reset", "close", "lie", "slam")
+        getattr(server, chance.choice(happening))()
