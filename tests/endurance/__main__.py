@@ -1,0 +1,56 @@
+"""
+Trials of the store on disk: each prints a table, and ends with 0 if its claim holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from .kills import kills
+from .outcomes import Outcome, table
+
+#: Makes a trial, with a seed, in a folder, and says what came of it bit by bit.
+Trial = Callable[[int, Path], Iterator[Outcome]]
+
+
+def _kills(seed: int, folder: Path) -> Iterator[Outcome]:
+    """
+    The relay is killed 50 times under load, with a RELP destination and with a plain one.
+    """
+    for driver in ("relp", "syslog"):
+        place = folder / driver
+        place.mkdir()
+        yield kills(seed, place, driver=driver)
+
+
+TRIALS: dict[str, Trial] = {"kills": _kills}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Make one.
+
+    :return: 0 if its claim holds.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
+    parser.add_argument("trial", choices=TRIALS)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--folder", type=Path, help="where to make a folder for its files, which is removed at the end")
+    options = parser.parse_args(arguments)
+    print(f"{options.trial}: --seed {options.seed}", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="endurance-", dir=options.folder) as folder:
+        outcomes = list(TRIALS[options.trial](options.seed, Path(folder)))
+    print(table(outcomes))
+    print(f"{time.monotonic() - began:.0f} s")
+    return 1 if any(outcome.troubles for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
