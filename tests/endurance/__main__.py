@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from .damage import damage
 from .kills import kills
 from .outcomes import Outcome, table
 
@@ -29,7 +30,7 @@ def _kills(seed: int, folder: Path) -> Iterator[Outcome]:
         yield kills(seed, place, driver=driver)
 
 
-TRIALS: dict[str, Trial] = {"kills": _kills}
+TRIALS: dict[str, Trial] = {"kills": _kills, "damage": damage}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

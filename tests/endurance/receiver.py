@@ -134,8 +134,8 @@ def serve(port: int, counts: Counts, relp: bool) -> None:
     while True:
         for key, _ in selector.select():
             if key.data is None:
-                connection, _ = listener.accept()
-                selector.register(connection, selectors.EVENT_READ, Relp() if relp else Plain())
+                accepted, _ = listener.accept()
+                selector.register(accepted, selectors.EVENT_READ, Relp() if relp else Plain())
                 continue
             connection, session = key.fileobj, key.data
             assert isinstance(connection, socket.socket)

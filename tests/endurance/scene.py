@@ -85,7 +85,7 @@ class Relay:
         self.log = folder / "log"
         self.log.touch()
         self.most = 0
-        self._folder, self._process = folder, None
+        self._folder = folder
         values = {**attrs.asdict(settings), "spool": self.path, "options": ""}
         if settings.driver == "relp":
             values["options"] = "window = 1000\n"
