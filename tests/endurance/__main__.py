@@ -15,6 +15,7 @@ from pathlib import Path
 from .damage import damage
 from .kills import kills
 from .outcomes import Outcome, table
+from .powercut import powercut
 
 #: Makes a trial, with a seed, in a folder, and says what came of it bit by bit.
 Trial = Callable[[int, Path], Iterator[Outcome]]
@@ -30,7 +31,15 @@ def _kills(seed: int, folder: Path) -> Iterator[Outcome]:
         yield kills(seed, place, driver=driver)
 
 
-TRIALS: dict[str, Trial] = {"kills": _kills, "damage": damage}
+def _powercut(seed: int, folder: Path) -> Iterator[Outcome]:
+    """
+    The power is cut at some hundred moments of work.
+    """
+    for sync in ("full", "normal"):
+        yield powercut(seed, folder / sync, sync)
+
+
+TRIALS: dict[str, Trial] = {"kills": _kills, "damage": damage, "powercut": _powercut}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
