@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .damage import damage
+from .disks import mayMount
+from .full import full
 from .kills import kills
 from .outcomes import Outcome, table
 from .powercut import powercut
@@ -39,7 +41,19 @@ def _powercut(seed: int, folder: Path) -> Iterator[Outcome]:
         yield powercut(seed, folder / sync, sync)
 
 
-TRIALS: dict[str, Trial] = {"kills": _kills, "damage": damage, "powercut": _powercut}
+def _full(seed: int, folder: Path) -> Iterator[Outcome]:
+    """
+    The disk is full, with each policy, and with a kill meanwhile.
+    """
+    if not mayMount():
+        print("only root can have a disk that is small: nothing is tried")
+        return
+    for overflow in ("block", "drop-newest", "drop-oldest"):
+        for killed in (False, True):
+            yield full(folder / f"{overflow}-{killed}", overflow, killed)
+
+
+TRIALS: dict[str, Trial] = {"kills": _kills, "damage": damage, "powercut": _powercut, "full": _full}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="endurance-", dir=options.folder) as folder:
         outcomes = list(TRIALS[options.trial](options.seed, Path(folder)))
-    print(table(outcomes))
+    if outcomes:
+        print(table(outcomes))
     print(f"{time.monotonic() - began:.0f} s")
     return 1 if any(outcome.troubles for outcome in outcomes) else 0
 
