@@ -28,6 +28,11 @@ class Datagrams:
         self._port = port
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
         self._thread.start()
 
     def _run(self) -> None:
@@ -42,4 +47,5 @@ class Datagrams:
         Send no more.
         """
         self._over.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()

@@ -64,6 +64,7 @@ def full(folder: Path, overflow: str, killed: bool, messages: int = MESSAGES) ->
         seen = Seen()
         try:
             relay.start()
+            datagrams.start()
             _fill(relay, client, seen)
             if killed:
                 relay.kill()

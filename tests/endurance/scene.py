@@ -128,7 +128,8 @@ class Relay:
         SIGKILL.
         """
         if self._process is not None:
-            self.memory()
+            if self._process.poll() is None:
+                self.memory()
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -140,7 +141,7 @@ class Relay:
         assert self._process is not None
         self.memory()
         self._process.terminate()
-        assert self._process.wait(START) == 0, self.log.read_text()[-4000:]
+        self._process.wait(START)
         self._process = None
 
     def memory(self) -> int:
