@@ -314,8 +314,9 @@ class Folder:
         except (OSError, sqlite3.Error) as error:
             done.error = error
             # What the disk does with what comes next in this file is not known; and on a full one its room is needed
-            # as soon as what is in it has settled.
-            self._leaveCurrent()
+            # as soon as what is in it has settled.  It stays open: where nothing can be written any more SQLite could
+            # not open it again, since it has a log.
+            self._current = None
             return
         self.end = Cursor(row.endPosition, row.endMessage)
         done.appended = len(batches)
