@@ -18,6 +18,7 @@ from .full import full
 from .kills import kills
 from .outcomes import Outcome, table
 from .powercut import powercut
+from .readonly import readonly
 
 #: Makes a trial, with a seed, in a folder, and says what came of it bit by bit.
 Trial = Callable[[int, Path], Iterator[Outcome]]
@@ -53,7 +54,24 @@ def _full(seed: int, folder: Path) -> Iterator[Outcome]:
             yield full(folder / f"{overflow}-{killed}", overflow, killed)
 
 
-TRIALS: dict[str, Trial] = {"kills": _kills, "damage": damage, "powercut": _powercut, "full": _full}
+def _readonly(seed: int, folder: Path) -> Iterator[Outcome]:
+    """
+    The disk takes no writes any more.
+    """
+    outcome = readonly(folder / "disk")
+    if outcome is None:
+        print("no file system can be mounted here: nothing is tried")
+    else:
+        yield outcome
+
+
+TRIALS: dict[str, Trial] = {
+    "kills": _kills,
+    "damage": damage,
+    "powercut": _powercut,
+    "full": _full,
+    "readonly": _readonly,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

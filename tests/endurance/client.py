@@ -60,6 +60,12 @@ class Client:
         """
         return self.journal.count(1)
 
+    def more(self, most: int) -> None:
+        """
+        Make so many at most.
+        """
+        self._most = most
+
     def stop(self) -> None:
         """
         Make no more; what was made is still brought to its end.
