@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from .damage import damage
 from .disks import mayMount
+from .drain import drain
 from .full import full
 from .kills import kills
 from .outcomes import Outcome, table
@@ -40,6 +42,15 @@ def _powercut(seed: int, folder: Path) -> Iterator[Outcome]:
     """
     for sync in ("full", "normal"):
         yield powercut(seed, folder / sync, sync)
+
+
+def _drain(seed: int, folder: Path) -> Iterator[Outcome]:
+    """
+    Two gigabytes are delivered, over RELP and over TCP alone.
+    """
+    for driver in ("relp", "syslog"):
+        yield drain(seed, folder / driver, driver)
+        shutil.rmtree(folder / driver)
 
 
 def _full(seed: int, folder: Path) -> Iterator[Outcome]:

@@ -110,6 +110,12 @@ class Counts:
         """
         return float(HEAD.unpack_from(self._map)[1])
 
+    def forget(self) -> None:
+        """
+        Let the next byte be the first one.
+        """
+        HEAD.pack_into(self._map, 0, self.came, 0.0)
+
     @property
     def came(self) -> int:
         """

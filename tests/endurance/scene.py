@@ -190,6 +190,15 @@ class Server:
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=self._folder, stdin=subprocess.DEVNULL, stderr=log)
 
+    def settle(self) -> None:
+        """
+        Wait until nothing more comes.
+        """
+        came = -1
+        while came != self.counts.came:
+            came = self.counts.came
+            time.sleep(0.3)
+
     def kill(self) -> None:
         """
         End.
