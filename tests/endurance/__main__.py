@@ -78,6 +78,7 @@ def _readonly(seed: int, folder: Path) -> Iterator[Outcome]:
 
 TRIALS: dict[str, Trial] = {
     "kills": _kills,
+    "drain": _drain,
     "damage": damage,
     "powercut": _powercut,
     "full": _full,

@@ -5,6 +5,7 @@ The record that ``recorder.c`` makes of what was done to the files of a folder.
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -32,6 +33,13 @@ class Entry:
     fd: int
     number: int
     data: bytes
+
+
+def hasCompiler() -> bool:
+    """
+    Whether it can be made here.
+    """
+    return shutil.which("gcc") is not None
 
 
 def compiled(folder: Path) -> Path:
