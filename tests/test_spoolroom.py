@@ -343,6 +343,44 @@ class SickDiskTests(RoomCase):
             self.assertEqual((numbers[:3] == [0, 1, 2], numbers[-1]), (kept, 6))
             self.assertEqual(len(numbers) + len(self.bench.hooks.dropped), 7)
 
+    def test_fullBeforeTheDatabaseIs(self) -> None:
+        """
+        On a full disk the room of the database that is written to is given back, too, when what is in it has settled:
+        there may be no other.
+        """
+        self.start()
+        self.append(3)
+        folder = self.spool._folder
+        assert folder is not None and folder._current is not None and folder._current.database is not None
+        folder._current.database._connection.execute("PRAGMA max_page_count = 1")
+        self.append(1)
+        numbers = []
+        for _ in range(3):
+            numbers += self.drain()
+            self.spool.tick()
+            self.bench.worker.catchUp()
+        self.assertEqual(numbers, [0, 1, 2, 3])
+        names = [each.name for each in self.bench.path.glob("batch-*.sqlite3")]
+        self.assertEqual(names, ["batch-0000000000000003-message-0000000000000003.sqlite3"])
+        self.assertEqual(self.bench.troubles[1:], [None])
+
+    def test_staysOpen(self) -> None:
+        """
+        What was being written to can be read on a disk that takes no writes any more, where SQLite could not open it.
+        """
+        self.start(size=32 * MIB)
+        self.append(20)
+        folder = self.spool._folder
+        assert folder is not None and folder._current is not None and folder._current.database is not None
+        folder._current.database._connection.execute("PRAGMA query_only = ON")
+        self.append(1)
+        self.assertEqual([str(each) for each in self.bench.troubles], ["attempt to write a readonly database"])
+        for path in self.bench.path.glob("batch-*"):
+            # Who has it open has it still.
+            path.unlink()
+        self.assertEqual(self.drain()[:20], list(range(20)))
+        self.assertEqual(self.bench.damages, [])
+
     def test_unforeseen(self) -> None:
         """
         Work that fails in a way that nobody thought of is done again, a second later; nothing is lost or comes twice.

@@ -23,7 +23,7 @@ import attrs
 from ..batches import Batch
 from . import database
 from .bundles import BundleDamaged, Row, Stored, pack, unpack
-from .database import EMPTY, Database, Unreadable, growth, isBusyDisk, isFull, logOf, openOld, syncFolder
+from .database import EMPTY, Database, Unreadable, growth, isBusyDisk, logOf, openOld, syncFolder
 from .lock import Lock
 from .record import Cursor, Record, RecordFile
 
@@ -313,9 +313,10 @@ class Folder:
             self._current.database.append(row)
         except (OSError, sqlite3.Error) as error:
             done.error = error
-            if not isFull(error):
-                # What the disk does with what comes next in this file is not known.
-                self._leaveCurrent()
+            # What the disk does with what comes next in this file is not known; and on a full one its room is needed
+            # as soon as what is in it has settled.  It stays open: where nothing can be written any more SQLite could
+            # not open it again, since it has a log.
+            self._current = None
             return
         self.end = Cursor(row.endPosition, row.endMessage)
         done.appended = len(batches)

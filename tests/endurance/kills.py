@@ -1,0 +1,90 @@
+"""
+The relay is killed again and again under load, and started again.
+
+What was answered with 200 is delivered.  What comes twice is what one side could not know of the other: the client
+sends again what had no answer, and the relay what the server had not confirmed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from pathlib import Path
+
+from ..real import waitUntil
+from .client import WINDOW, Client
+from .outcomes import Outcome
+from .scene import Account, Relay, Server, Settings, duplicates
+
+#: Messages a second, and bytes of each.
+RATE, SIZE = 20_000, 64
+
+#: Seconds of work between a start and a kill.
+SHORTEST, LONGEST = 0.2, 2.0
+
+#: What one kill may bring twice, in messages: the windows of both sides; and over TCP alone, where nobody answers,
+#: ``replay-max`` in place of the server's.
+ALLOWED = {"relp": 2 * WINDOW, "syslog": WINDOW + 32 * 2**20 // SIZE}
+
+#: How long the rest may take to be delivered.  Seconds.
+REST = 120.0
+
+
+def kills(seed: int, folder: Path, times: int = 50, driver: str = "relp", longest: float = LONGEST) -> Outcome:
+    """
+    Make the trial.
+
+    :param times: how many kills.
+    :param driver: of the destination.
+    """
+    chance = random.Random(seed)
+    relay = Relay(folder, Settings(driver=driver))
+    server = Server(folder, relay.server, driver == "relp")
+    client = Client(relay.port, RATE, SIZE, 10_000_000)
+    doubles = [0]
+    try:
+        server.start()
+        relay.start()
+        for _ in range(times):
+            time.sleep(chance.uniform(SHORTEST, longest))
+            doubles.append(duplicates(server.counts.times(client.made)))
+            relay.kill()
+            relay.start()
+        time.sleep(SHORTEST)
+        client.stop()
+        waitUntil(lambda: client.done, "every message is answered", REST)
+        waitUntil(lambda: 0 not in server.counts.times(client.made), "everything has come", REST)
+        time.sleep(SHORTEST)
+    finally:
+        client.close()
+        relay.kill()
+        server.kill()
+    account = Account.of(client.journal, server.counts)
+    doubles.append(account.duplicates)
+    # Those before the first kill have no business to be there; the others belong to the kill before them.
+    before, *each = [later - earlier for earlier, later in itertools.pairwise(doubles)]
+    return _outcome(driver, times, account, before, each, relay)
+
+
+def _outcome(driver: str, times: int, account: Account, before: int, each: list[int], relay: Relay) -> Outcome:
+    """
+    Judge.
+    """
+    troubles = []
+    if account.lost:
+        troubles.append(f"{driver}: {account.lost} messages were answered with 200 and are lost")
+    if before:
+        troubles.append(f"{driver}: {before} duplicates before the first kill")
+    if max(each) > ALLOWED[driver]:
+        troubles.append(f"{driver}: {max(each)} duplicates after one kill, more than {ALLOWED[driver]}")
+    cells = {
+        "to": driver,
+        "kills": times,
+        "answered 200": account.answered,
+        "lost": account.lost,
+        "duplicates": account.duplicates,
+        "most by one kill": max(each),
+        "memory MiB": relay.most / 2**20,
+    }
+    return Outcome(cells, troubles)
