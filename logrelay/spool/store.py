@@ -4,7 +4,7 @@ The store on disk, as the reactor sees it.
 What is appended waits in a queue until a job has put it on disk; only then is it accepted, and only then handed out.
 One job runs at a time, and what gathers meanwhile is the next one.  What was handed out stays in memory until it
 settles, so that nothing has to be read again when a server is lost; what comes next is read ahead, or kept from the
-start where the reader keeps up.  Memory is bounded by ``buffer.size`` however large the spool:
+start where the reader keeps up.  Memory is bounded by ``buffer.size`` however large the spool::
 
     settled ........ sent ........ read ........ end | queue
     |---------- in memory --------|--- on disk ---|  in memory
