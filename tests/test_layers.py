@@ -22,7 +22,7 @@ LAYERS = (
     backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
     formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
     remembered rotation routing search sections servers snapshot sourcerules spool spool.bundles
-    spool.database spool.folder spool.lock spool.record spool.store stamping store timestamps validation
+    spool.database spool.folder spool.lock spool.reading spool.record spool.store stamping store timestamps validation
     values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
@@ -39,7 +39,7 @@ LAYERS = (
     "service",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli memory options tap testing
+    __init__ __main__ check cli memory options spoolcommand spoollist tap testing
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
