@@ -15,6 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, FirstError, fail, gatherResults
 from twisted.internet.interfaces import IAddress, IConsumer
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,10 +32,11 @@ from .events import EventLog
 from .feeds import Feeds
 from .inlet import Inlet
 from .link import Link
+from .positions import Positions
 from .resolver import PoolResolver
 from .servers import Server
 from .snapshot import Snapshot
-from .sources import ISource, sourceFor
+from .sources import FileSource, ISource, sourceFor
 from .sources.interface import Reactor
 from .stamping import Numbering, bootName
 from .tls import ClientTLS, ServerTLS, peerOf
@@ -87,6 +89,7 @@ class LogRelayService(Service):
         self._stopped = False
         program = self._program
         self.inlet = Inlet(reactor, program.route, self._origin, program.counters, tell=self.log.tell)
+        self._positions = Positions(reactor, configuration.stateDir, self._elsewhere, self.log.tell)
         tls = None if configuration.sourceTLS is None else ServerTLS(configuration.sourceTLS, self._warn)
         self._sources = [(each, self._newSource(each, tls)) for each in configuration.sources]
         self._bound = False
@@ -115,8 +118,22 @@ class LogRelayService(Service):
         """
         feed = self._feeds.add(settings.name, settings.to or tuple(self._destinations), settings.type == "relp")
         return sourceFor(
-            self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls, self.log.tell
+            self._reactor,
+            settings,
+            feed.route,
+            feed.throttle,
+            feed.counters,
+            self._hostname,
+            tls,
+            self.log.tell,
+            self._positions,
         )
+
+    def _elsewhere(self, work: Callable[[], None]) -> Deferred[None]:
+        """
+        Do something in a thread, so that nobody waits for the disk.
+        """
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
     def _warn(self, what: str, name: str = "sources") -> None:
         """
@@ -179,6 +196,7 @@ class LogRelayService(Service):
         await gatherResults([source.stop() for _, source in self._sources])
         limit = self.configuration.stopTimeout
         await gatherResults([destination.stop(limit) for destination in self._destinations.values()])
+        await self._positions.stop()
         for entrance in self._entrances.values():
             entrance.stopProducing()
         for resolver in self._resolvers:
@@ -264,7 +282,10 @@ class LogRelayService(Service):
         The state now.
         """
         addresses = {settings.name: _addresses(source) for settings, source in self._sources}
-        sources = tuple(feed.snapshot(addresses.get(feed.name, ())) for feed in self._feeds.all)
+        files = {settings.name: source.files for settings, source in self._sources if isinstance(source, FileSource)}
+        sources = tuple(
+            feed.snapshot(addresses.get(feed.name, ()), files.get(feed.name, ())) for feed in self._feeds.all
+        )
         destinations = tuple(destination.snapshot() for destination in self._destinations.values())
         return Snapshot(self._reactor.seconds(), sources, destinations)
 

@@ -19,20 +19,21 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    backoff batches bucket config configfile conversion counters decoding destinationrules encoding errors events
-    formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
-    remembered rotation routing search sections servers snapshot sourcerules stamping store timestamps validation
-    values watched window
+    backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules encoding errors
+    events formats framing keys lines listening liveness marks outbox progress recognition relp relpclient
+    relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
+    stamping store timestamps validation values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger
-    failback failover feeds inlet link probe reasons
+    failback failover feeds inlet link positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
-    sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.flow
-    sources.handler sources.interface sources.observer sources.program sources.relp sources.sockets sources.stdin
-    sources.stream sources.systemd sources.tap
+    sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.file
+    sources.flow sources.follower sources.handler sources.interface sources.neighbours sources.observer sources.pack
+    sources.program sources.relp sources.sockets sources.stdin sources.stream sources.systemd sources.tap
+    sources.wakeup
     """,
     # Composition.
     "service",
