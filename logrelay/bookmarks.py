@@ -62,20 +62,19 @@ class Bookmark:
     How far one file has been relayed.
 
     :ivar path: where it was last seen.
+    :ivar log: where it stood, or stands, while programs write to it.
     :ivar stop: everything before it is safe.
-    :ivar head: of the beginning of the file.
-    :ivar size: how long the file was when it was last looked at.
-    :ivar seen: when that was, in seconds since the epoch.
-    :ivar inPlace: whether a configured pattern named it then, and it had not been rotated away.
+    :ivar head: of the beginning of the file, no further than ``stop``.
+    :ivar since: when the log was last seen with nothing unread, in seconds since the epoch.  What was rotated away
+        unseen has been written to after that.
     """
 
     path: str
+    log: str
     identity: Identity
     stop: Stop
     head: Print
-    size: int
-    seen: float
-    inPlace: bool
+    since: float
 
 
 def encodeBookmarks(sources: Mapping[str, Iterable[Bookmark]]) -> bytes:
@@ -84,13 +83,26 @@ def encodeBookmarks(sources: Mapping[str, Iterable[Bookmark]]) -> bytes:
     """
     tree = {
         "version": _VERSION,
-        "sources": {
-            name: [attrs.asdict(mark) for mark in sorted(marks, key=lambda mark: mark.path)]
-            for name, marks in sources.items()
-        },
+        "sources": {name: [_fields(mark) for mark in marks] for name, marks in sources.items()},
     }
     body = json.dumps(tree).encode()
     return b"%b\n%08x\n" % (body, zlib.crc32(body))
+
+
+def _fields(mark: Bookmark) -> dict[str, Any]:
+    """
+    One bookmark as JSON has it.
+    """
+    return {
+        "path": mark.path,
+        "log": mark.log,
+        "device": mark.identity[0],
+        "inode": mark.identity[1],
+        "offset": mark.stop.offset,
+        "tail": [mark.stop.tail.length, mark.stop.tail.digest],
+        "head": [mark.head.length, mark.head.digest],
+        "since": mark.since,
+    }
 
 
 def decodeBookmarks(content: bytes) -> dict[str, list[Bookmark]]:
@@ -108,18 +120,10 @@ def decodeBookmarks(content: bytes) -> dict[str, list[Bookmark]]:
     return {name: [_bookmark(fields) for fields in marks] for name, marks in tree["sources"].items()}
 
 
-def _bookmark(fields: dict[str, Any]) -> Bookmark:
+def _bookmark(fields: Mapping[str, Any]) -> Bookmark:
     """
     One bookmark.
     """
-    device, inode = fields["identity"]
-    stop = fields["stop"]
-    return Bookmark(
-        path=fields["path"],
-        identity=(device, inode),
-        stop=Stop(stop["offset"], Print(**stop["tail"])),
-        head=Print(**fields["head"]),
-        size=fields["size"],
-        seen=fields["seen"],
-        inPlace=fields["inPlace"],
-    )
+    stop = Stop(fields["offset"], Print(*fields["tail"]))
+    identity = fields["device"], fields["inode"]
+    return Bookmark(fields["path"], fields["log"], identity, stop, Print(*fields["head"]), fields["since"])

@@ -12,17 +12,26 @@ import attrs
 from .bookmarks import Stop
 from .store import Secured
 
+#: So many places are kept exactly.  When more are under way (no server takes anything), those close to each other
+#: become one: a crash then repeats a little more, and memory is bounded by what was read.
+EXACT = 100
+
+#: How close that is, in bytes.
+CLOSE = 64 * 1024
+
 
 @attrs.define(eq=False)
 class _Step:
     """
     Some lines under way.
 
+    :ivar begin: where they begin; ``stop``: where they end.
     :ivar open: how many of their batches are not secured.
     """
 
+    begin: int
     stop: Stop
-    open: int
+    open: int = 0
 
 
 class Progress:
@@ -55,8 +64,14 @@ class Progress:
         :param batches: how many batches they are; none, as of empty lines, are safe at once.
         :return: to be called once for each batch, when it is secured.
         """
-        step = _Step(stop, batches)
-        self._steps.append(step)
+        last = self._steps[-1] if self._steps else _Step(0, self.stop)
+        if len(self._steps) >= EXACT and stop.offset - last.begin <= CLOSE:
+            step = last
+            step.stop = stop
+        else:
+            step = _Step(last.stop.offset, stop)
+            self._steps.append(step)
+        step.open += batches
 
         def secured() -> None:
             step.open -= 1
@@ -71,7 +86,7 @@ class Progress:
         Go on to the first lines that are not safe.
         """
         before = self.stop
-        while self._steps and self._steps[0].open <= 0:
+        while self._steps and not self._steps[0].open:
             self.stop = self._steps.popleft().stop
         if self.stop is not before:
             self._changed()

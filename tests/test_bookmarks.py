@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.bookmarks import Bookmark, Print, Stop, decodeBookmarks, encodeBookmarks
 from logrelay.progress import Progress
-from logrelay.rotated import isRotated, mayBeCopy
+from logrelay.rotated import livesOf, mayBeCopy
 
-MARK = Bookmark("/log/\udcff.log", (1, 2), Stop(7, Print.of(b"tail")), Print.of(b"head"), 9, 1.5, True)
+MARK = Bookmark("/log/\udcff.log.1", "/log/\udcff.log", (1, 2), Stop(7, Print.of(b"tail")), Print.of(b"head"), 1.5)
 
 
 class BookmarksTests(SynchronousTestCase):
@@ -85,21 +85,23 @@ class RotatedTests(SynchronousTestCase):
         Numbers and dates, behind the name or before its extension.
         """
         for name in ("app.log.1", "app.log.10", "app.log-20261125", "app.log-20261125.2", "app-20261125.log"):
-            self.assertTrue(isRotated(name, "app.log"), name)
+            self.assertIn("app.log", list(livesOf(name)), name)
         for name in ("app.log.old", "app.log~", "app.log-2026-11-25T10:00:00Z", "app.1.log"):
-            self.assertTrue(isRotated(name, "app.log"), name)
+            self.assertIn("app.log", list(livesOf(name)), name)
+        self.assertIn("syslog", list(livesOf("syslog.1")))
 
     def test_others(self) -> None:
         """
         Not the log itself, not compressed ones, and not other logs.
         """
         for name in ("app.log", "app.log.1.gz", "app.log.2.zst", "app2.log", "app.log.conf", "app-web.log", "app.lo"):
-            self.assertFalse(isRotated(name, "app.log"), name)
+            self.assertNotIn("app.log", list(livesOf(name)), name)
 
     def test_copies(self) -> None:
         """
         A copy may have any name that begins with the log's; the content decides.
         """
-        self.assertTrue(mayBeCopy("app.log.saved-by-hand", "app.log"))
+        for name in ("app.log.saved-by-hand", "app.log.1", "app-1.log"):
+            self.assertTrue(mayBeCopy(name, "app.log"))
         for name in ("app.log", "app.log.1.gz", "other.log"):
             self.assertFalse(mayBeCopy(name, "app.log"), name)

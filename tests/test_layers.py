@@ -30,10 +30,10 @@ LAYERS = (
     failback failover feeds inlet link positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
-    sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.file
-    sources.flow sources.follower sources.handler sources.interface sources.neighbours sources.observer sources.pack
-    sources.program sources.relp sources.sockets sources.stdin sources.stream sources.systemd sources.tap
-    sources.wakeup
+    sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.factory
+    sources.file sources.flow sources.folders sources.follower sources.handler sources.interface sources.logs
+    sources.observer sources.pack sources.program sources.relp sources.sockets sources.stdin sources.stream
+    sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
     "service",

@@ -25,9 +25,9 @@ from ..routing import IRoute
 from ..snapshot import FileSnapshot
 from ..throttle import Throttle
 from .flow import Cuts
+from .folders import foldersOf
 from .follower import Follower, Found
 from .interface import ISource, Reactor
-from .neighbours import foldersOf
 from .pack import Pack
 from .wakeup import WakeUp
 
@@ -157,10 +157,9 @@ class FileSource:
         """
         The files, those first that are most behind.
         """
-        followers = sorted((each for each in self._pack if each.inPlace or each.lag), key=lambda each: -each.lag)
-        return tuple(
-            FileSnapshot(each.path, each.offset, each.progress.stop.offset, each.lag) for each in followers[:SHOWN]
-        )
+        followers = (each for each in self._pack if each.log.current is each or each.lag)
+        shown = sorted(followers, key=lambda each: (-each.lag, each.path))[:SHOWN]
+        return tuple(FileSnapshot(each.path, each.offset, each.progress.stop.offset, each.lag) for each in shown)
 
     # As a producer.
 
@@ -252,7 +251,7 @@ class FileSource:
             if self._held or not self._ready or not self._running:
                 break
             follower, _ = self._ready.popitem(last=False)
-            if follower.after is None and follower.descriptor is not None:
+            if follower.descriptor is not None and follower.log.mayRead(follower):
                 self._readOne(follower)
         self._wantTurn(0)
 

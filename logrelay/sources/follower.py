@@ -5,8 +5,8 @@ One file that is followed: its content, wherever it goes, from the place up to w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,6 +15,10 @@ from ..decoding import LineDecoder
 from ..progress import Progress
 from ..routing import IRoute
 from .flow import Account
+from .folders import identityOf
+
+if TYPE_CHECKING:
+    from .logs import Log
 
 #: Bytes for each read.  As much as a batch, so that what is read becomes one.
 READ_SIZE = 64 * 1024
@@ -22,7 +26,7 @@ READ_SIZE = 64 * 1024
 
 class Found(Enum):
     """
-    What a look into a file has found.
+    What a read has found.
     """
 
     MORE = "more"  # something was read; there may be more
@@ -30,20 +34,14 @@ class Found(Enum):
     CUT = "cut"  # what was read before is not there any more
 
 
-def openFile(path: str) -> int:
+class Likeness(Enum):
     """
-    Open a file for reading; what turns out to be a pipe or a device must not hang us.
+    What another file has of what was read of one.
+    """
 
-    :raises OSError: it cannot be opened.
-    """
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-
-
-def identityOf(status: os.stat_result) -> Identity:
-    """
-    Which file it is.
-    """
-    return status.st_dev, status.st_ino
+    NONE = "none"  # it is something else
+    PART = "part"  # it ends before the place up to which the one was read, and is the same as far as it goes
+    ALL = "all"  # all that was read, and perhaps more
 
 
 @attrs.define(eq=False)
@@ -52,75 +50,53 @@ class Follower:
     Reads one file.  Each read begins with what was read last, so that a file that was cut in between, and has grown
     again, cannot be mistaken for the one that was read.
 
+    :ivar log: which log it is a part of.
     :ivar path: where the file is, or was last seen.
     :ivar identity: which file it is.
     :ivar descriptor: open as long as something may come; ``None`` otherwise.
     :ivar offset: how far it was read.
-    :ivar size: how long it was when last looked at; ``mtime`` when it was written to then.
-    :ivar seen: when it last stood in its place, or beside it, with the content that was read; seconds since the epoch.
-    :ivar placed: when it last stood there, whatever its content.
+    :ivar size: how long it was when last looked at; ``written`` when it had been written to then.
     :ivar quiet: when it last had something new; reactor seconds.
-    :ivar inPlace: whether the pattern names it, and it has not been rotated away.
-    :ivar drained: whether it was read to its end.
-    :ivar after: what has to be drained first; ``heir`` is the other direction.
-    :ivar head: the beginning of the file, ``recent`` what stands before ``offset``.  Both are ``None`` until the file
+    :ivar _head: the beginning of the file; ``_recent`` what stands before ``offset``.  Both are ``None`` until the file
         of a bookmark has been opened.
     """
 
+    log: Log
     path: str
     identity: Identity
-    decoder: LineDecoder
-    route: IRoute
     progress: Progress
-    seen: float
-    placed: float = 0.0
+    _decoder: LineDecoder
+    _route: IRoute
     descriptor: int | None = None
     offset: int = 0
     size: int = 0
-    mtime: int = -1
+    written: int = -1
     quiet: float = 0.0
-    inPlace: bool = False
-    drained: bool = False
-    after: Follower | None = None
-    heir: Follower | None = None
-    head: bytes | None = None
-    recent: bytes | None = None
-    _headPrint: Print = attrs.field(factory=Print)
+    _head: bytes | None = None
+    _recent: bytes | None = None
+    _print: Print = attrs.field(factory=Print)
     _account: Account = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._account = Account(self.route)
+        self._account = Account(self._route)
 
-    @classmethod
-    def marked(cls, mark: Bookmark, decoder: LineDecoder, route: IRoute, changed: Callable[[], None]) -> Follower:
+    def goOn(self, mark: Bookmark) -> None:
         """
-        One that goes on where a bookmark is.
+        Begin where a bookmark is.
         """
-        progress = Progress(mark.stop, changed)
-        return cls(
-            mark.path,
-            mark.identity,
-            decoder,
-            route,
-            progress,
-            mark.seen,
-            offset=mark.stop.offset,
-            size=mark.size,
-            inPlace=mark.inPlace,
-            drained=mark.size <= mark.stop.offset,
-            headPrint=mark.head,
-        )
+        self.offset = self.size = mark.stop.offset
+        self._print = mark.head
 
     @property
     def mark(self) -> Bookmark:
         """
         How far it is safe.
         """
-        if self.head is not None and self._headPrint.length != len(self.head):
-            self._headPrint = Print.of(self.head)
-        return Bookmark(
-            self.path, self.identity, self.progress.stop, self._headPrint, self.size, self.seen, self.inPlace
-        )
+        stop = self.progress.stop
+        length = min(PRINTED, stop.offset)
+        if self._head is not None and self._print.length != length:
+            self._print = Print.of(self._head[:length])
+        return Bookmark(self.path, self.log.path, self.identity, stop, self._print, self.log.since)
 
     @property
     def lag(self) -> int:
@@ -130,64 +106,67 @@ class Follower:
         return max(0, self.size - self.offset)
 
     @property
+    def opened(self) -> bool:
+        """
+        Whether its file was opened since the relay began.
+        """
+        return self._head is not None
+
+    @property
     def blank(self) -> bool:
         """
-        Whether nothing is known of its content.
+        Whether it cannot be told from others: nothing is known of its content.
         """
-        return not self.head and not self._headPrint.length
+        return not self._head if self.opened else not self._print.length
 
     # Whether a file is this one.
 
-    def matches(self, descriptor: int) -> bool:
+    def likeness(self, descriptor: int) -> Likeness:
         """
-        Whether an open file begins with all that was read.
+        What an open file has of what was read.
 
         :raises OSError: it cannot be read.
         """
-        if self.head is not None and self.recent is not None:
-            start = self.offset - len(self.recent)
-            ours = self.head, self.recent
-            return (os.pread(descriptor, len(self.head), 0), os.pread(descriptor, len(self.recent), start)) == ours
-        stop, head = self.progress.stop, self._headPrint
+        if self._head is None or self._recent is None:
+            return self._likenessOfPrints(descriptor)
+        size = os.fstat(descriptor).st_size
+        known = self._head[:size]
+        if os.pread(descriptor, len(known), 0) != known:
+            return Likeness.NONE
+        start = self.offset - len(self._recent)
+        common = self._recent[: max(0, size - start)]
+        if os.pread(descriptor, len(common), start) != common:
+            return Likeness.NONE
+        return Likeness.ALL if size >= self.offset else Likeness.PART
+
+    def _likenessOfPrints(self, descriptor: int) -> Likeness:
+        """
+        The same, as far as a bookmark tells.
+        """
+        stop, head = self.progress.stop, self._print
+        if Print.of(os.pread(descriptor, head.length, 0)) != head:
+            return Likeness.NONE
         tail = os.pread(descriptor, stop.tail.length, stop.offset - stop.tail.length)
-        return (Print.of(os.pread(descriptor, head.length, 0)), Print.of(tail)) == (head, stop.tail)
-
-    def growsInto(self, descriptor: int, size: int) -> bool:
-        """
-        Whether another file, not as long as what was read, may be a copy of this one that is being made.
-
-        :raises OSError: one of them cannot be read.
-        """
-        if self.descriptor is None or self.head is None or size > self.offset:
-            return False
-        start = max(0, size - PRINTED)
-        same = os.pread(descriptor, PRINTED, start) == os.pread(self.descriptor, size - start, start)
-        return same and self.head.startswith(os.pread(descriptor, min(size, len(self.head)), 0))
+        if Print.of(tail) == stop.tail:
+            return Likeness.ALL
+        return Likeness.PART if os.fstat(descriptor).st_size < stop.offset else Likeness.NONE
 
     def attach(self, descriptor: int) -> None:
         """
-        Take a file that matches.
+        Take a file that has all that was read.
 
         :raises OSError: it cannot be read.
         """
-        if self.head is None or self.recent is None:
-            self.head = os.pread(descriptor, PRINTED, 0)
+        if self._head is None or self._recent is None:
             start = max(0, self.offset - PRINTED)
-            self.recent = os.pread(descriptor, self.offset - start, start)
+            self._head, self._recent = (
+                os.pread(descriptor, PRINTED, 0),
+                os.pread(descriptor, self.offset - start, start),
+            )
         status = os.fstat(descriptor)
         self.detach()
-        self.descriptor, self.identity, self.drained = descriptor, identityOf(status), False
+        self.descriptor, self.identity = descriptor, identityOf(status)
         self.look(status)
-
-    def look(self, status: os.stat_result) -> bool:
-        """
-        Take note of what the file system says of it.
-
-        :return: whether there may be something new.
-        """
-        changed = (status.st_size, status.st_mtime_ns) != (self.size, self.mtime)
-        self.size, self.mtime = status.st_size, status.st_mtime_ns
-        return changed or status.st_size != self.offset
 
     def detach(self) -> None:
         """
@@ -199,26 +178,52 @@ class Follower:
 
     # Reading.
 
+    def look(self, status: os.stat_result) -> bool:
+        """
+        Take note of what the file system says of it.
+
+        :return: whether there may be something new.
+        """
+        changed = (status.st_size, status.st_mtime_ns) != (self.size, self.written)
+        self.size, self.written = status.st_size, status.st_mtime_ns
+        return changed or self.size != self.offset
+
+    def intact(self) -> bool:
+        """
+        Whether the open file still has what was read.
+
+        :raises OSError: it cannot be read.
+        """
+        assert self.descriptor is not None and self._head is not None and self._recent is not None
+        head = os.pread(self.descriptor, PRINTED, 0)
+        start = self.offset - len(self._recent)
+        if head[: len(self._head)] != self._head:
+            return False
+        if os.pread(self.descriptor, len(self._recent), start) != self._recent:
+            return False
+        self._head = head
+        return True
+
     def read(self) -> Found:
         """
         Read once, and deliver what is whole.
 
         :raises OSError: the file cannot be read.
         """
-        assert self.descriptor is not None and self.head is not None and self.recent is not None
+        assert self.descriptor is not None and self._head is not None and self._recent is not None
         # A file of which only the beginning was looked at must still have that.
-        known, start = (self.head, 0) if self.offset < len(self.head) else (self.recent, self.offset - len(self.recent))
+        known, start = self._recent, self.offset - len(self._recent)
+        if self.offset < len(self._head):
+            known, start = self._head, 0
         data = os.pread(self.descriptor, len(known) + READ_SIZE, start)
         if not data.startswith(known):
             return Found.CUT
-        self.seen = max(self.seen, self.placed)
         new = data[self.offset - start :]
         if not new:
-            self.drained = True
             return Found.END
-        if len(self.head) < PRINTED:
-            self.head = (data if start == 0 else self.head + new)[:PRINTED]
-        self.drained = False
+        if len(self._head) < PRINTED:
+            # There is nothing between: what is read here begins no later than where the head ends.
+            self._head = (self._head[:start] + data)[:PRINTED]
         self._take(new)
         return Found.MORE
 
@@ -226,38 +231,42 @@ class Follower:
         """
         Deliver the lines that end in what was read.
         """
-        assert self.recent is not None
-        before, joined = self.offset, self.recent + new
+        assert self._recent is not None
+        before, joined = self.offset, self._recent + new
         end = before + new.rfind(b"\n") + 1
         self.offset += len(new)
         self.size = max(self.size, self.offset)
-        known = joined[-PRINTED:]
-        tail = joined[: len(joined) - (self.offset - end)][-PRINTED:]
-        self.recent = known
+        self._recent = joined[-PRINTED:]
         # A program that does not append leaves a hole of zeros when its file is cut: no part of its next line.
-        hole = self.decoder.held == 0 and new.startswith(b"\0")
-        self._deliver(new.lstrip(b"\0") if hole else new, Stop(end, Print.of(tail)) if end > before else None)
+        hole = self._decoder.held == 0 and new.startswith(b"\0")
+        stop = None
+        if end > before:
+            tail = joined[: len(joined) - (self.offset - end)][-PRINTED:]
+            stop = Stop(end, Print.of(tail))
+        self._deliver(new.lstrip(b"\0") if hole else new, stop)
 
     def _deliver(self, data: bytes, stop: Stop | None) -> None:
         """
         Deliver what is whole.
+
+        :param stop: where the last whole line ends; ``None`` if there is none.
         """
-        batches = self.decoder.decode(data)
+        batches = self._decoder.decode(data)
         if stop is not None:
             secured = self.progress.begin(stop, len(batches))
             for batch in batches:
-                self.route.deliver(batch, None, secured)
-        self._account.keep(self.decoder.held)
+                self._route.deliver(batch, None, secured)
+        self._account.keep(self._decoder.held)
 
     def finish(self) -> None:
         """
         Deliver a last line without LF: nothing more will come.
         """
-        if self.recent is not None and self.decoder.held:
-            batches = self.decoder.finish()
-            secured = self.progress.begin(Stop(self.offset, Print.of(self.recent)), len(batches))
+        if self._recent is not None and self._decoder.held:
+            batches = self._decoder.finish()
+            secured = self.progress.begin(Stop(self.offset, Print.of(self._recent)), len(batches))
             for batch in batches:
-                self.route.deliver(batch, None, secured)
+                self._route.deliver(batch, None, secured)
         self._account.keep(0)
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
 """
-All files that one source follows: which they are, what became of them, and in which order they are to be read.
+All files that one source follows: which they are, and what became of them.
 
 Rotated by rename, a log stays the same file and only leaves its place.  Rotated by copying and cutting it, what was
 in it is in another file: its follower moves there, and a new one begins in its place.  From then on both ways are the
@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from ..bookmarks import PRINTED, Bookmark, Identity, Stop
+from ..bookmarks import Bookmark, Identity, Stop
 from ..decoding import LineDecoder
 from ..progress import Progress
-from ..rotated import isRotated, mayBeCopy
+from ..rotated import livesOf
 from ..routing import IRoute
-from .follower import Follower, openFile
-from .neighbours import MAX_FILES, Listings, Sight, beside, matched
+from .copies import Copies, Copy
+from .folders import Folders, Sight, Trouble, matched, openFile
+from .follower import Follower, Likeness
+from .logs import Log
 
 #: A file that has left its place is kept open until it has been quiet for so many seconds: programs write to it until
-#: they are told to open the new one.  After that it is still looked at beside its old place.
+#: they are told to open the new one.  After that it is still looked at, and opened again when it has grown.
 GRACE = 60.0
 
 #: So many seconds what was in a file that was cut is looked for; it may just be renamed once more.
@@ -35,18 +37,7 @@ REMEMBERED = 24 * 3600.0
 MAX_REMEMBERED = 1000
 
 #: The times of files are some milliseconds behind the clock.
-_COARSE = 0.05
-
-
-@attrs.define(eq=False)
-class Shadow:
-    """
-    A file beside a followed one, with a name as of a rotated log and the same content: the copy that comes before the
-    cut, perhaps still being made.  Open, so that it can be read even if it is compressed and deleted next.
-    """
-
-    sight: Sight
-    descriptor: int
+COARSE = 0.05
 
 
 @attrs.define(eq=False)
@@ -58,9 +49,11 @@ class Pack:
     :ivar decoder: makes a decoder for one file.
     :ivar changed: called when a bookmark has changed.
     :ivar ready: called when a file is to be read.
-    :ivar trouble: told of a path and what is wrong with it.
+    :ivar trouble: told of a path and what is wrong with it; ``fine``: of one with which nothing is.
     :ivar lost: told of a file whose content cannot be found any more.
     :ivar seconds: the reactor's time; ``clock``: seconds since the epoch.
+    :ivar _sought: what was cut, or is gone, and until when it is looked for.
+    :ivar _gone: files that have no name any more, and since when.
     """
 
     pattern: str
@@ -68,15 +61,16 @@ class Pack:
     route: IRoute
     changed: Callable[[], None]
     ready: Callable[[Follower], None]
-    trouble: Callable[[str, str], None]
+    trouble: Trouble
     fine: Callable[[str], None]
     lost: Callable[[Follower], None]
     seconds: Callable[[], float]
     clock: Callable[[], float]
+    _logs: dict[str, Log] = attrs.field(factory=dict)
     _followers: dict[Identity, Follower] = attrs.field(factory=dict)
-    _inPlace: dict[str, Follower] = attrs.field(factory=dict)
     _sought: dict[Follower, float] = attrs.field(factory=dict)
-    _shadows: dict[Identity, Shadow] = attrs.field(factory=dict)
+    _gone: dict[Follower, float] = attrs.field(factory=dict)
+    _copies: Copies = attrs.field(factory=Copies)
 
     def __iter__(self) -> Iterator[Follower]:
         yield from self._followers.values()
@@ -87,10 +81,27 @@ class Pack:
         Go on where bookmarks are.
         """
         for mark in marks:
-            follower = Follower.marked(mark, self.decoder(), self.route, self.changed)
+            log = self._log(mark.log, mark.since)
+            log.since = max(log.since, mark.since)
+            follower = self._new(log, mark.path, mark.identity, mark.stop)
+            follower.goOn(mark)
             self._followers[mark.identity] = follower
-            if mark.inPlace:
-                self._inPlace[mark.path] = follower
+            if mark.path == mark.log:
+                log.take(follower)
+
+    def _log(self, path: str, since: float) -> Log:
+        """
+        The log at a path.
+        """
+        if path not in self._logs:
+            self._logs[path] = Log(path, since)
+        return self._logs[path]
+
+    def _new(self, log: Log, path: str, identity: Identity, stop: Stop) -> Follower:
+        """
+        A new follower.
+        """
+        return Follower(log, path, identity, Progress(stop, self.changed), self.decoder(), self.route)
 
     # Looking.
 
@@ -99,185 +110,188 @@ class Pack:
         Look what there is now.
         """
         now = self.clock()
-        listings = Listings()
-        sights = matched(self.pattern, self.trouble)
-        if len(sights) > MAX_FILES:
-            self.trouble(self.pattern, f"it names more than {MAX_FILES} files; those written to last are followed")
-            sights = sights[-MAX_FILES:]
-        named = {sight.identity for sight in sights}
-        for follower in [each for each in self._followers.values() if each.identity not in named]:
-            self._away(follower, listings, now)
-        for sight in sights:
-            known = self._followers.get(sight.identity)
-            if known is None:
-                self._newcomer(sight)
-            else:
-                self._seen(known, sight, now)
-        self._seek()
+        folders = Folders()
+        here = {sight.identity: sight for sight in matched(self.pattern, self.trouble)}
+        named, paths = set(here), {sight.path for sight in here.values()}
+        for log in self._logs.values():
+            here = {sight.identity: sight for sight in folders.rotated(log.path)} | here
+        seen = set(here)
+        for follower in list(self._followers.values()):
+            sight = here.get(follower.identity) or folders.find(follower.path, follower.identity)
+            here.pop(follower.identity, None)
+            if sight is not None and sight.identity in named:
+                self._place(follower, sight, paths)
+            if not self._known(follower, sight, now) and sight is not None and sight.identity in seen:
+                here[sight.identity] = sight
+        fresh = [(self._logOf(new.path, paths, now), new) for new in here.values()]
+        # Those in their places last: what was rotated away comes before them.
+        for log, new in sorted(fresh, key=lambda entry: (entry[0].path == entry[1].path, entry[1].written)):
+            if new.identity in named or new.written > log.since - COARSE:
+                self._newcomer(log, new)
+        self._seek(folders)
+        self._copies.clean(seen, now)
+        for log in self._logs.values():
+            if (
+                log.current is not None
+                and log.current.descriptor is not None
+                and not log.current.lag
+                and now > log.since
+            ):
+                log.since = now
         self._forget(now)
 
-    def _seen(self, follower: Follower, sight: Sight, now: float) -> None:
+    def _logOf(self, path: str, named: set[str], now: float) -> Log:
         """
-        A file that is known, by its inode, stands where the pattern names it.
+        The log to which a file belongs that is not known.
+
+        :param named: the paths that the pattern names.
         """
-        if follower.descriptor is None and not self._reopen(follower, sight.path):
-            # The inode is used again, or the file was cut, while nobody looked.
-            self._gone(follower)
-            self._newcomer(sight)
+        folder, name = os.path.split(path)
+        for live in livesOf(name):
+            home = os.path.join(folder, live)
+            if home in self._logs or home in named:
+                return self._log(home, now)
+        return self._log(path, now)
+
+    def _place(self, follower: Follower, sight: Sight, named: set[str]) -> None:
+        """
+        A known file stands where the pattern names it: another log may be there now.
+        """
+        if sight.path == follower.path:
             return
-        if follower.path != sight.path or self._inPlace.get(sight.path) is not follower:
-            if self._inPlace.get(follower.path) is follower:
-                del self._inPlace[follower.path]
-            rotated = isRotated(os.path.basename(sight.path), os.path.basename(follower.path))
-            rotated = rotated or (follower.path == sight.path and not follower.inPlace)
-            follower.path = sight.path
-            self._take(sight.path, follower)
-            follower.inPlace = not rotated
-            self.changed()
-        follower.placed = now
-        if not follower.look(sight.status):
-            follower.seen = now
-        elif follower.descriptor is not None:
-            self.ready(follower)
+        log = self._logOf(sight.path, named, self.clock())
+        if log is not follower.log:
+            inLine = follower in follower.log.line
+            follower.log.leave(follower)
+            follower.log = log
+            if inLine:
+                log.insert(follower)
 
-    def _gone(self, follower: Follower) -> None:
+    def _known(self, follower: Follower, sight: Sight | None, now: float) -> bool:
         """
-        What was read of a file is not where it was.  It is looked for, unless there was nothing more to come of it.
+        Look at a file that is known by its inode.
+
+        :return: whether it is the one.
         """
-        self._followers.pop(follower.identity, None)
-        if (follower.inPlace or follower.lag) and not follower.blank:
-            self._sought[follower] = self.seconds() + SEARCH
-            follower.drained = False
-            self._seek()
+        log = follower.log
+        if sight is None:
+            self._gone.setdefault(follower, now)
         else:
-            follower.drained = True
-            follower.close()
+            self._gone.pop(follower, None)
+            if sight.path != follower.path:
+                follower.path = sight.path
+                self.changed()
+            if sight.path == log.path and log.current is not follower:
+                log.take(follower)
+            elif sight.path != log.path and log.current is follower:
+                log.displaced()
+        if follower.descriptor is not None:
+            self._watch(follower)
+        elif sight is not None:
+            if log.current is follower or sight.status.st_size > follower.offset:
+                return self._reopen(follower, sight)
+        elif log.current is follower and not follower.opened:
+            # It stood in its place when the relay last ran.
+            self._missing(follower)
+        return True
 
-    def _take(self, path: str, follower: Follower) -> None:
+    def _watch(self, follower: Follower) -> None:
         """
-        A file has come to a path.  What was there before comes first.
+        Look at an open file.
         """
-        before = self._inPlace.get(path)
-        self._inPlace[path] = follower
-        follower.inPlace = True
-        if before is not None and before is not follower:
-            before.inPlace = False
-            self._line(before, follower, path)
-
-    def _line(self, first: Follower, last: Follower, path: str) -> None:
-        """
-        Read one file, then what was rotated away from there unseen, then another.
-        """
-        line = [first]
-        if first not in self._sought:
-            since = (first.seen - _COARSE) * 1e9
-            for sight in beside(path, isRotated):
-                known = sight.identity in self._followers or sight.identity in self._shadows
-                if not known and sight.written > since and sight.identity != last.identity:
-                    line += self._between(sight)
-        for one, other in zip(line, [*line[1:], last], strict=True):
-            if not one.drained:
-                one.heir, other.after = other, one
-
-    def _between(self, sight: Sight) -> list[Follower]:
-        """
-        Follow a file that was rotated away unseen.
-        """
+        assert follower.descriptor is not None
         try:
-            return [self._begin(sight.path, openFile(sight.path))]
+            if follower.look(os.fstat(follower.descriptor)):
+                if follower.intact():
+                    self.ready(follower)
+                else:
+                    self.cut(follower)
+            elif self.seconds() - follower.quiet > GRACE and (
+                follower.log.current is not follower or follower in self._gone
+            ):
+                follower.finish()
+                follower.close()
+                follower.log.leave(follower)
         except OSError as error:
-            self.trouble(sight.path, error.strerror or str(error))
-            return []
+            self.trouble(follower.path, error.strerror or str(error))
 
-    def _reopen(self, follower: Follower, path: str) -> bool:
+    def _reopen(self, follower: Follower, sight: Sight) -> bool:
         """
         Open a known file again.
 
         :return: whether it is still the one that was read, as far as one may look.
         """
+        descriptor = -1
         try:
-            descriptor = openFile(path)
-        except OSError as error:
-            self.trouble(path, error.strerror or str(error))
-            return True
-        try:
-            if follower.matches(descriptor):
+            descriptor = openFile(sight.path)
+            if follower.likeness(descriptor) is Likeness.ALL:
                 follower.attach(descriptor)
-                self.fine(path)
-                self.ready(follower)
+                descriptor = -1
+                self._goesOn(follower)
                 return True
         except OSError as error:
-            self.trouble(path, error.strerror or str(error))
-        os.close(descriptor)
+            self.trouble(sight.path, error.strerror or str(error))
+            return True
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        # The inode is used again, or the file was cut, while nobody looked.
+        self._missing(follower)
         return False
 
-    def _away(self, follower: Follower, listings: Listings, now: float) -> None:
+    def _goesOn(self, follower: Follower) -> None:
         """
-        A file is not where the pattern names it: it was renamed, or deleted.
+        There is something to read in a file.
         """
-        sight = listings.find(follower.path, follower.identity)
-        if sight is not None:
-            follower.path = sight.path if not follower.inPlace else follower.path
-            follower.placed = follower.placed if follower.inPlace else now
-        if follower.descriptor is not None:
-            if follower.look(os.fstat(follower.descriptor)):
-                self.ready(follower)
-            elif follower.drained and self.seconds() - follower.quiet > GRACE:
-                follower.finish()
-                follower.close()
-        elif sight is not None:
-            news = follower.look(sight.status) and (follower.lag or follower.inPlace)
-            if news and not self._reopen(follower, sight.path):
-                self._gone(follower)
-        elif follower.recent is None and follower.inPlace:
-            # It was in its place when the relay last ran.
-            self._gone(follower)
+        follower.quiet = self.seconds()
+        if follower.lag and follower not in follower.log.line:
+            follower.log.insert(follower)
+        self.fine(follower.path)
+        self.ready(follower)
 
     # Newcomers.
 
-    def _newcomer(self, sight: Sight) -> None:
+    def _newcomer(self, log: Log, sight: Sight) -> None:
         """
-        A file stands where the pattern names it, and is not known.
+        A file is not known.
         """
-        folder, name = os.path.split(sight.path)
         try:
-            shadow = self._shadows.pop(sight.identity, None)
-            descriptor = openFile(sight.path) if shadow is None else shadow.descriptor
-            for follower in tuple(self._sought):
-                from_, live = os.path.split(follower.path)
-                if from_ == folder and mayBeCopy(name, live) and self._moved(follower, descriptor, sight.path):
-                    return
-            if self._isShadow(sight, descriptor):
-                self._shadows[sight.identity] = Shadow(sight, descriptor)
-                return
-            self._take(sight.path, self._begin(sight.path, descriptor))
+            if sight.path == log.path:
+                if not self._returned(log, sight):
+                    log.take(self._begin(log, sight.path, openFile(sight.path)))
+            elif not self._copies.isCopy(sight, self._contents(log)):
+                log.insert(self._begin(log, sight.path, openFile(sight.path)))
         except OSError as error:
             self.trouble(sight.path, error.strerror or str(error))
 
-    def _isShadow(self, sight: Sight, descriptor: int) -> bool:
+    def _contents(self, log: Log) -> list[Follower]:
         """
-        Whether a file is a copy of one that is in its place, or may become one.
+        What a copy may be a copy of.
         """
-        folder, name = os.path.split(sight.path)
-        size = os.fstat(descriptor).st_size
-        for path, live in self._inPlace.items():
-            if live.descriptor is None or os.path.dirname(path) != folder:
-                continue
-            if isRotated(name, os.path.basename(path)):
-                same = bool(live.head) and live.matches(descriptor)
-                if size == 0 or same or live.growsInto(descriptor, size):
+        return [follower for follower in (log.current, *self._sought) if follower is not None and follower.log is log]
+
+    def _returned(self, log: Log, sight: Sight) -> bool:
+        """
+        Go on in a file in which all is that was read of one that is gone: from a backup, or on another disk.
+        """
+        for follower in tuple(self._sought):
+            if follower.log is log:
+                copy = Copy(sight, follower)
+                if copy.likeness(follower) is Likeness.ALL:
+                    self._moved(follower, copy)
+                    log.take(follower)
                     return True
+                copy.close()
         return False
 
-    def _begin(self, path: str, descriptor: int) -> Follower:
+    def _begin(self, log: Log, path: str, descriptor: int) -> Follower:
         """
         Begin to follow an open file from its beginning.
         """
-        progress = Progress(Stop(), self.changed)
-        follower = Follower(path, (0, 0), self.decoder(), self.route, progress, self.clock())
-        follower.head, follower.recent, follower.quiet = os.pread(descriptor, PRINTED, 0), b"", self.seconds()
+        follower = self._new(log, path, (0, 0), Stop())
         follower.attach(descriptor)
         self._followers[follower.identity] = follower
+        follower.quiet = self.seconds()
         self.fine(path)
         self.changed()
         self.ready(follower)
@@ -291,114 +305,108 @@ class Pack:
         """
         descriptor, follower.descriptor = follower.descriptor, None
         assert descriptor is not None
-        placed = self._inPlace.get(follower.path) is follower
-        path = follower.path
-        self._gone(follower)
-        anew = self._begin(path, descriptor)
-        if placed:
-            self._take(path, anew)
-        elif not follower.drained:
-            follower.heir, anew.after = anew, follower
+        log, current = follower.log, follower.log.current is follower
+        self._missing(follower)
+        anew = self._begin(log, follower.path, descriptor)
+        if current:
+            log.take(anew)
+        else:
+            log.insert(anew)
 
-    def _seek(self) -> None:
+    def _missing(self, follower: Follower) -> None:
+        """
+        What was read of a file is not where it was.  It is looked for, unless there was nothing more to come of it.
+        """
+        log = follower.log
+        if self._followers.get(follower.identity) is follower:
+            del self._followers[follower.identity]
+        self._gone.pop(follower, None)
+        wanted = (log.current is follower or follower.lag) and not follower.blank
+        if wanted:
+            self._sought[follower] = self.seconds() + SEARCH
+            if log.current is follower:
+                log.displaced()
+            elif follower not in log.line:
+                log.insert(follower)
+        else:
+            self._leave(follower)
+
+    def _seek(self, folders: Folders) -> None:
         """
         Look for what was in files that were cut, or are gone.
         """
         for follower, until in list(self._sought.items()):
-            if follower in self._sought and not self._find(follower) and self.seconds() >= until:
+            copy = self._copies.find(follower, folders, self._followers)
+            if copy is not None:
+                self._moved(follower, copy)
+            elif self.seconds() >= until:
                 del self._sought[follower]
                 self.lost(follower)
-                follower.finish()
-                follower.close()
-                self._relink(follower, follower.path)
-                self.release(follower)
-                follower.drained = True
+                self._leave(follower)
 
-    def _find(self, follower: Follower) -> bool:
+    def _moved(self, follower: Follower, copy: Copy) -> None:
         """
-        Look for what was in one file.
+        Go on in another file.
         """
-        for identity, shadow in list(self._shadows.items()):
-            if self._moved(follower, shadow.descriptor, shadow.sight.path):
-                del self._shadows[identity]
-                return True
-        for sight in reversed(beside(follower.path, mayBeCopy)):
-            if sight.identity in self._followers or sight.identity in self._shadows:
-                continue
-            try:
-                descriptor = openFile(sight.path)
-            except OSError:
-                continue
-            if self._moved(follower, descriptor, sight.path):
-                return True
-            os.close(descriptor)
-        return False
-
-    def _moved(self, follower: Follower, descriptor: int, path: str) -> bool:
-        """
-        Go on in another file, if it has what was read.
-        """
-        try:
-            if not follower.matches(descriptor):
-                return False
-            follower.attach(descriptor)
-        except OSError:
-            return False
+        follower.path = copy.sight.path
+        if copy.descriptor is None:
+            # More was read than was copied.
+            follower.identity, follower.size = copy.sight.identity, follower.offset
+            follower.finish()
+            self.release(follower)
+        else:
+            follower.attach(copy.descriptor)
+            self._goesOn(follower)
         del self._sought[follower]
-        old, follower.path = follower.path, path
-        follower.quiet = self.seconds()
-        follower.inPlace = False
         self._followers[follower.identity] = follower
-        self._relink(follower, old)
         self.changed()
-        self.ready(follower)
-        return True
 
-    def _relink(self, follower: Follower, path: str) -> None:
+    def _leave(self, follower: Follower) -> None:
         """
-        Put what was rotated away unseen between a file that was looked for, and the one in its old place.
+        Follow a file no more.
         """
-        last, follower.heir = follower.heir, None
-        if last is not None:
-            self._line(follower, last, path)
+        follower.finish()
+        follower.close()
+        follower.log.leave(follower)
+        self.release(follower)
+        self.changed()
 
     # Order, and the end.
 
     def release(self, follower: Follower) -> None:
         """
-        A file was read to its end, or never will be: the next one may be read.
+        A file was read to its end, or cannot be: the next one may be read.
         """
-        heir, follower.heir = follower.heir, None
-        if heir is not None:
-            heir.after = None
-            self.ready(heir)
+        log = follower.log
+        if log.current is not follower:
+            log.leave(follower)
+        if log.line and log.line[0] is not follower:
+            self.ready(log.line[0])
 
     def _forget(self, now: float) -> None:
         """
-        Forget files that are gone, and copies that nobody needed.
+        Forget files that are gone, and logs of which nothing is left.
         """
-        gone = [
-            each
-            for each in self._followers.values()
-            if each.descriptor is None and max(each.seen, each.placed) < now and not each.progress.pending
-        ]
+        gone = [each for each in self._gone if each.descriptor is None and not each.progress.pending]
         surplus = len(gone) - MAX_REMEMBERED
-        for place, follower in enumerate(sorted(gone, key=lambda each: each.seen)):
-            if place < surplus or now - follower.seen > REMEMBERED:
-                del self._followers[follower.identity]
-                if self._inPlace.get(follower.path) is follower:
-                    del self._inPlace[follower.path]
-        for identity, shadow in list(self._shadows.items()):
-            if os.fstat(shadow.descriptor).st_nlink == 0 and now - shadow.sight.written / 1e9 > GRACE:
-                os.close(shadow.descriptor)
-                del self._shadows[identity]
+        for place, follower in enumerate(gone):
+            if place < surplus or now - self._gone[follower] > REMEMBERED:
+                del self._gone[follower]
+                self._followers.pop(follower.identity, None)
+                follower.log.leave(follower)
+                self.changed()
+        used = {follower.log.path for follower in self}
+        for path in [path for path in self._logs if path not in used]:
+            del self._logs[path]
 
     def at(self, path: str) -> Follower | None:
         """
         Who is at a path.
         """
-        follower = self._inPlace.get(path)
-        return follower or next((each for each in self._followers.values() if each.path == path), None)
+        log = self._logs.get(path)
+        if log is not None:
+            return log.current
+        return next((each for each in self._followers.values() if each.path == path), None)
 
     def close(self) -> None:
         """
@@ -406,6 +414,4 @@ class Pack:
         """
         for follower in self:
             follower.close()
-        for shadow in self._shadows.values():
-            os.close(shadow.descriptor)
-        self._shadows.clear()
+        self._copies.close()
