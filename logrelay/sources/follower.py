@@ -137,7 +137,7 @@ class Follower:
         common = self._recent[: max(0, size - start)]
         if os.pread(descriptor, len(common), start) != common:
             return Likeness.NONE
-        return Likeness.ALL if size >= self.offset else Likeness.PART
+        return Likeness.ALL if size and size >= self.offset else Likeness.PART
 
     def _likenessOfPrints(self, descriptor: int) -> Likeness:
         """
@@ -187,6 +187,14 @@ class Follower:
         changed = (status.st_size, status.st_mtime_ns) != (self.size, self.written)
         self.size, self.written = status.st_size, status.st_mtime_ns
         return changed or self.size != self.offset
+
+    def isNews(self, status: os.stat_result) -> bool:
+        """
+        Whether a file that is closed is to be opened again, by what the file system says of it.
+        """
+        if self.opened:
+            return (status.st_size, status.st_mtime_ns) != (self.size, self.written)
+        return status.st_size > self.offset
 
     def intact(self) -> bool:
         """

@@ -188,8 +188,9 @@ class Pack:
         if follower.descriptor is not None:
             self._watch(follower)
         elif sight is not None:
-            if log.current is follower or sight.status.st_size > follower.offset:
+            if log.current is follower or follower.isNews(sight.status):
                 return self._reopen(follower, sight)
+            log.leave(follower)
         elif log.current is follower and not follower.opened:
             # It stood in its place when the relay last ran.
             self._missing(follower)
@@ -224,10 +225,16 @@ class Pack:
         descriptor = -1
         try:
             descriptor = openFile(sight.path)
-            if follower.likeness(descriptor) is Likeness.ALL:
+            likeness = follower.likeness(descriptor)
+            if likeness is Likeness.ALL:
                 follower.attach(descriptor)
                 descriptor = -1
                 self._goesOn(follower)
+                return True
+            if likeness is Likeness.PART and follower.log.current is not follower:
+                # A copy that has less than was read.
+                follower.look(sight.status)
+                follower.log.leave(follower)
                 return True
         except OSError as error:
             self.trouble(sight.path, error.strerror or str(error))
@@ -351,7 +358,8 @@ class Pack:
         follower.path = copy.sight.path
         if copy.descriptor is None:
             # More was read than was copied.
-            follower.identity, follower.size = copy.sight.identity, follower.offset
+            follower.identity = copy.sight.identity
+            follower.look(copy.sight.status)
             follower.finish()
             self.release(follower)
         else:
