@@ -328,8 +328,7 @@ class Pack:
         if self._followers.get(follower.identity) is follower:
             del self._followers[follower.identity]
         self._gone.pop(follower, None)
-        wanted = (log.current is follower or follower.lag) and not follower.blank
-        if wanted:
+        if (follower in log.line or follower.lag) and not follower.blank:
             self._sought[follower] = self.seconds() + SEARCH
             if log.current is follower:
                 log.displaced()
