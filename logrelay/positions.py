@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -89,12 +89,10 @@ class Positions:
         """
         self._due = None
         self._dirty = False
-        kept = self._kept or {}
-        content = encodeBookmarks({**kept, **{name: list(marks()) for name, marks in self._known.items()}})
-        self._saving = self._elsewhere(lambda: self._write(content)).addCallbacks(self._saved, self._notSaved)
-        saving = self._saving
-        if saving.called:
-            self._saving = None
+        marks = {**(self._kept or {}), **{name: list(bookmarks()) for name, bookmarks in self._known.items()}}
+        saving: Deferred[None] = Deferred()
+        self._saving = saving
+        self._elsewhere(lambda: self._write(marks)).addCallbacks(self._saved, self._notSaved).chainDeferred(saving)
         return saving
 
     def _saved(self, _: None) -> None:
@@ -116,7 +114,7 @@ class Positions:
         self._failed = why
         self.changed()
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, marks: dict[str, list[Bookmark]]) -> None:
         """
         Put a new file in the place of the old one, which is kept too.  In another thread.
         """
@@ -125,7 +123,7 @@ class Positions:
         new = self.path.with_name("file-positions.new.json")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
-            file.write(content)
+            file.write(encodeBookmarks(marks))
             file.flush()
             os.fsync(descriptor)
         if self.path.exists():
@@ -137,26 +135,20 @@ class Positions:
         finally:
             os.close(opened)
 
-    def stop(self) -> Deferred[None]:
+    async def stop(self) -> None:
         """
-        Save what is not saved.
-
-        :return: fires when it is on disk, or has failed.
+        Save what is not saved, and save no more.
         """
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-        if not self._known:
-            return succeed(None)
         if self._saving is not None:
-            done: Deferred[None] = Deferred()
-            self._saving.addCallback(lambda _: self.stop().chainDeferred(done))
-            return done
-        return self._save().addCallback(lambda _: self._cancel())
+            await self._saving
+        self._cancel()
+        if self._known and self._dirty:
+            await self._save()
+        self._cancel()
 
     def _cancel(self) -> None:
         """
-        No more saves.
+        Let no save be due.
         """
         if self._due is not None:
             self._due.cancel()

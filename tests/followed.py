@@ -197,7 +197,7 @@ class Following:
         End as one is asked to.
         """
         self.source.stop()
-        self.positions.stop()
+        Deferred.fromCoroutine(self.positions.stop())
         self.running = False
 
     def kill(self) -> None:

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from .followed import Following, Logs
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get('EX','15')),
+    max_examples=int(os.environ.get("EX", "15")),
     stateful_step_count=30,
     phases=[Phase.generate, Phase.shrink],
     deadline=None,

@@ -91,7 +91,7 @@ class FileSource:
         self._running = False
         self._turn: IDelayedCall | None = None
         self._look: IDelayedCall | None = None
-        self._lookAt = 0.0
+        self._rested = 0.0
 
     def _newPack(self) -> Pack:
         """
@@ -138,7 +138,7 @@ class FileSource:
         self._throttle.remove(self)
         self._wakeUp.stop()
         for call in (self._turn, self._look):
-            if call is not None and call.active():
+            if call is not None:
                 call.cancel()
         self._turn = self._look = None
         self._ready.clear()
@@ -193,33 +193,33 @@ class FileSource:
         assert self.settings.path is not None
         self._wakeUp.watch(foldersOf(self.settings.path))
         self._pack.look()
-        took = self._reactor.seconds() - began
+        now = self._reactor.seconds()
+        self._rested = now + (now - began) / LOOK_SHARE
         if self._running:
-            self._lookWithin(max(LOOK_INTERVAL, took / LOOK_SHARE))
+            self._lookWithin(LOOK_INTERVAL)
 
     def _lookWithin(self, seconds: float) -> None:
         """
-        Look again, no later than in so many seconds.
+        Look again within so many seconds, or as soon as looking does not take too much of the time.
         """
-        due = self._reactor.seconds() + seconds
-        if self._look is not None and self._look.active():
-            if self._lookAt <= due:
+        now = self._reactor.seconds()
+        due = max(now + seconds, self._rested)
+        if self._look is not None:
+            if self._look.getTime() <= due:
                 return
             self._look.cancel()
-        self._lookAt = due
-        self._look = self._reactor.callLater(seconds, self._lookAround)
+        self._look = self._reactor.callLater(due - now, self._lookAround)
 
     def _woken(self, path: str, moved: bool) -> None:
         """
         Something has happened to a file.
         """
-        if not self._running:
-            return
-        follower = None if moved else self._pack.at(path)
-        if follower is None or follower.descriptor is None:
+        follower = self._pack.at(path) if self._running else None
+        if moved and self._running:
             self._lookWithin(NAP)
-        else:
+        elif follower is not None and follower.descriptor is not None:
             self._isReady(follower, NAP)
+        # A file that is closed, or not known, is seen at the next look.
 
     # Reading.
 
@@ -236,7 +236,7 @@ class FileSource:
         """
         if self._held or not self._ready or not self._running:
             return
-        if self._turn is not None and self._turn.active():
+        if self._turn is not None:
             if delay or self._turn.getTime() <= self._reactor.seconds():
                 return
             self._turn.cancel()
@@ -297,6 +297,5 @@ class FileSource:
         What stood in a file behind what was read, if anything, cannot be found.
         """
         self._counters.unfound += 1
-        why = f"{follower.path} was cut or removed, and no uncompressed copy has what was read up to byte"
-        unread = f"; at least {follower.lag} bytes were not read" if follower.lag else ""
-        self._complaints.say("unfound", f"{why} {follower.offset}{unread}: what was written behind it is lost")
+        why = f"{follower.path} was cut or removed, and no uncompressed copy of it is found"
+        self._complaints.say("unfound", f"{why}: what was written to it behind byte {follower.offset}, if any, is lost")

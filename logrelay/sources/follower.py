@@ -93,9 +93,9 @@ class Follower:
         How far it is safe.
         """
         stop = self.progress.stop
-        length = min(PRINTED, stop.offset)
-        if self._head is not None and self._print.length != length:
-            self._print = Print.of(self._head[:length])
+        if self._head is not None:
+            length = min(len(self._head), stop.offset)
+            self._print = self._print if self._print.length == length else Print.of(self._head[:length])
         return Bookmark(self.path, self.log.path, self.identity, stop, self._print, self.log.since)
 
     @property
@@ -168,6 +168,15 @@ class Follower:
         self.descriptor, self.identity = descriptor, identityOf(status)
         self.look(status)
 
+    def settle(self, identity: Identity, status: os.stat_result) -> None:
+        """
+        Take a file that has less than was read, so that there is nothing to read in it.
+        """
+        self.identity = identity
+        self.look(status)
+        if self._head is not None:
+            self._head = self._head[: self.size]
+
     def detach(self) -> None:
         """
         Close the file.
@@ -194,7 +203,7 @@ class Follower:
         """
         if self.opened:
             return (status.st_size, status.st_mtime_ns) != (self.size, self.written)
-        return status.st_size > self.offset
+        return status.st_size != self.offset
 
     def intact(self) -> bool:
         """

@@ -188,9 +188,9 @@ class Pack:
         if follower.descriptor is not None:
             self._watch(follower)
         elif sight is not None:
-            if log.current is follower or follower.isNews(sight.status):
+            # What was not read to its end when the relay last ran may have been cut since, and have grown again.
+            if follower in log.line or follower.isNews(sight.status):
                 return self._reopen(follower, sight)
-            log.leave(follower)
         elif log.current is follower and not follower.opened:
             # It stood in its place when the relay last ran.
             self._missing(follower)
@@ -357,8 +357,7 @@ class Pack:
         follower.path = copy.sight.path
         if copy.descriptor is None:
             # More was read than was copied.
-            follower.identity = copy.sight.identity
-            follower.look(copy.sight.status)
+            follower.settle(copy.sight.identity, copy.sight.status)
             follower.finish()
             self.release(follower)
         else:
