@@ -228,5 +228,5 @@ class Following:
         """
         Let the reactor work for so long.
         """
-        steps = round(min(seconds, 1) / 0.05)
-        self.reactor.pump([0.05] * steps + [1.0] * round(max(0, seconds - 1)))
+        whole = max(0, int(seconds) - 1)
+        self.reactor.pump([0.05] * round((seconds - whole) / 0.05) + [1.0] * whole)

@@ -232,7 +232,7 @@ class Follower:
         known, start = self._recent, self.offset - len(self._recent)
         if self.offset < len(self._head):
             known, start = self._head, 0
-        data = os.pread(self.descriptor, len(known) + READ_SIZE, start)
+        data = os.pread(self.descriptor, self.offset - start + READ_SIZE, start)
         if not data.startswith(known):
             return Found.CUT
         new = data[self.offset - start :]
@@ -249,13 +249,13 @@ class Follower:
         Deliver the lines that end in what was read.
         """
         assert self._recent is not None
+        # A program that does not append leaves a hole when its file is cut: zeros that are no part of its next line.
+        hole = not self._recent.strip(b"\0")
         before, joined = self.offset, self._recent + new
         end = before + new.rfind(b"\n") + 1
         self.offset += len(new)
         self.size = max(self.size, self.offset)
         self._recent = joined[-PRINTED:]
-        # A program that does not append leaves a hole of zeros when its file is cut: no part of its next line.
-        hole = self._decoder.held == 0 and new.startswith(b"\0")
         stop = None
         if end > before:
             tail = joined[: len(joined) - (self.offset - end)][-PRINTED:]

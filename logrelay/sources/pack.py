@@ -182,7 +182,7 @@ class Pack:
                 follower.path = sight.path
                 self.changed()
             if sight.path == log.path and log.current is not follower:
-                log.take(follower)
+                self._take(log, follower)
             elif sight.path != log.path and log.current is follower:
                 log.displaced()
         if follower.descriptor is not None:
@@ -234,10 +234,12 @@ class Pack:
             if likeness is Likeness.PART and follower.log.current is not follower:
                 # A copy that has less than was read.
                 follower.look(sight.status)
-                follower.log.leave(follower)
+                self.release(follower)
                 return True
         except OSError as error:
             self.trouble(sight.path, error.strerror or str(error))
+            # It is tried again at the next look; others must not wait for it.
+            self.release(follower)
             return True
         finally:
             if descriptor >= 0:
@@ -265,11 +267,18 @@ class Pack:
         try:
             if sight.path == log.path:
                 if not self._returned(log, sight):
-                    log.take(self._begin(log, sight.path, openFile(sight.path)))
+                    self._take(log, self._begin(log, sight.path, openFile(sight.path)))
             elif not self._copies.isCopy(sight, self._contents(log)):
                 log.insert(self._begin(log, sight.path, openFile(sight.path)))
         except OSError as error:
             self.trouble(sight.path, error.strerror or str(error))
+
+    def _take(self, log: Log, follower: Follower) -> None:
+        """
+        A file has come to a log's place; now those before it come to their ends.
+        """
+        log.take(follower)
+        self.ready(log.line[0])
 
     def _contents(self, log: Log) -> list[Follower]:
         """
@@ -286,7 +295,7 @@ class Pack:
                 copy = Copy(sight, follower)
                 if copy.likeness(follower) is Likeness.ALL:
                     self._moved(follower, copy)
-                    log.take(follower)
+                    self._take(log, follower)
                     return True
                 copy.close()
         return False
@@ -316,7 +325,7 @@ class Pack:
         self._missing(follower)
         anew = self._begin(log, follower.path, descriptor)
         if current:
-            log.take(anew)
+            self._take(log, anew)
         else:
             log.insert(anew)
 
