@@ -126,9 +126,10 @@ class Log:
 
     def prepare(self) -> None:
         """
-        Write the configuration of its rotation.
+        Make it, and the configuration of its rotation.
         """
         self.folder.mkdir()
+        self.path.touch(0o600)
         (self.folder / "rotate.conf").write_text(
             f"{self.path} {{\n  rotate 1000\n  nocompress\n  missingok\n  {WAYS[self.way][0]}\n}}\n"
         )
@@ -207,6 +208,7 @@ class Relay:
             f'primary = "127.0.0.1"\nport = {port}\n'
         )
         self.said = folder / "relay.log"
+        self._positions = folder / "state" / "file-positions.json"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -217,6 +219,13 @@ class Relay:
         command = [str(twistd), "-n", "--pidfile=", "logrelay", "--config", str(self._configuration)]
         with self.said.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output, cwd="/")
+
+    def knows(self, logs: Sequence[Log]) -> bool:
+        """
+        Whether it has seen the logs in their places.  What was rotated away before that is none of its business.
+        """
+        known = self._positions.read_text() if self._positions.exists() else ""
+        return all(f'"{log.path}"' in known for log in logs)
 
     def end(self, number: int) -> None:
         """
@@ -271,6 +280,7 @@ def run(
     relay = Relay(folder, logs, server.port)
     relay.start()
     try:
+        _wait(lambda: relay.knows(logs))
         _load(logs, relay, seconds, ends, every)
         wanted = set().union(*(log.kept for log in logs))
         _wait(lambda: wanted <= set(server.lines))

@@ -94,7 +94,8 @@ class Follower:
         """
         stop = self.progress.stop
         if self._head is not None:
-            length = min(len(self._head), stop.offset)
+            # A copy that has less than was read must be known again, too.
+            length = min(len(self._head), stop.offset, self.size)
             self._print = self._print if self._print.length == length else Print.of(self._head[:length])
         return Bookmark(self.path, self.log.path, self.identity, stop, self._print, self.log.since)
 
@@ -174,8 +175,13 @@ class Follower:
         """
         self.identity = identity
         self.look(status)
-        if self._head is not None:
-            self._head = self._head[: self.size]
+
+    def miss(self) -> None:
+        """
+        Its content is not where it was; what the file system said last was of something else.
+        """
+        self.size = max(self.size, self.offset)
+        self.detach()
 
     def detach(self) -> None:
         """

@@ -339,6 +339,7 @@ class Pack:
         self._gone.pop(follower, None)
         if (follower in log.line or follower.lag) and not follower.blank:
             self._sought[follower] = self.seconds() + SEARCH
+            follower.miss()
             if log.current is follower:
                 log.displaced()
             elif follower not in log.line:
