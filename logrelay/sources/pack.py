@@ -73,6 +73,7 @@ class Pack:
     _copies: Copies = attrs.field(factory=Copies)
 
     def __iter__(self) -> Iterator[Follower]:
+        # In this order: the first one of two that have the same file is the one that is in it.
         yield from self._followers.values()
         yield from self._sought
 
@@ -85,6 +86,11 @@ class Pack:
             log.since = max(log.since, mark.since)
             follower = self._new(log, mark.path, mark.identity, mark.stop)
             follower.goOn(mark)
+            if mark.identity in self._followers:
+                # It was cut, and what was in it is being looked for.
+                self._sought[follower] = self.seconds() + SEARCH
+                log.insert(follower)
+                continue
             self._followers[mark.identity] = follower
             if mark.path == mark.log:
                 log.take(follower)
