@@ -121,6 +121,21 @@ class BufferSettings:
 
 
 @attrs.frozen
+class SpoolSettings:
+    """
+    ``[destination.NAME.spool]``.
+
+    :ivar path: of the folder, absolute.
+    :ivar size: bytes on disk.
+    :ivar sync: ``full``, or ``normal`` where a power cut may take what came last.
+    """
+
+    path: str
+    size: int = 1024 * MIB
+    sync: str = "full"
+
+
+@attrs.frozen
 class DestinationSettings:
     """
     One ``[destination.NAME]``: an ordered list of servers, the primary first, that share one way of talking.
@@ -167,6 +182,7 @@ class DestinationSettings:
         default=attrs.Factory(lambda self: TLSSettings() if self.transport == "tls" else None, takes_self=True)
     )
     buffer: BufferSettings = BufferSettings()
+    spool: SpoolSettings | None = None
 
     @delivery.validator
     def _relpAnswers(self, attribute: attrs.Attribute[str], value: str) -> None:
@@ -209,6 +225,15 @@ def smallestBuffer(maxMessageSize: int) -> int:
     way in, or nothing would move.
     """
     return 4 * (maxMessageSize + MAX_BATCH)
+
+
+def smallestSpool(maxMessageSize: int) -> int:
+    """
+    The smallest ``spool.size`` of a destination with this ``max-message-size``, in bytes.
+
+    It is given back in eighths, and a batch may lie in two of them twice: in the log and in the database.
+    """
+    return 32 * (maxMessageSize + MAX_BATCH)
 
 
 def warningsOf(configuration: Configuration) -> list[str]:

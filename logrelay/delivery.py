@@ -78,6 +78,15 @@ class Delivery:
         return self.settings.replayMax if self.settings.delivery == "replay" else 0
 
     @property
+    def mostHistory(self) -> int:
+        """
+        What was acknowledged and is kept to be sent again is never more than this, in bytes: no server makes room by
+        taking it, and the rest of the store is for what comes.
+        """
+        buffer, spool = self.settings.buffer.size // 2, self.settings.spool
+        return buffer if spool is None else min(buffer, spool.size // 4)
+
+    @property
     def largestBatch(self) -> int | None:
         """
         How many messages a batch may hold, so that it can be sent as a whole; ``None`` for any number.
@@ -97,7 +106,8 @@ class Delivery:
         """
         if self.settings.delivery not in ("replay", "relp") or (self.settings.delivery == "replay" and self.refusing()):
             return False
-        return self.search.active(self.store.settled)
+        # On disk, what comes first may not be at hand after a start; then nothing was lost yet, either.
+        return self.search.active(self.store.settled) and self.store.peek(self.store.settled) is not None
 
     def takeRewound(self) -> int:
         """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from . import events
@@ -23,6 +23,7 @@ from .config import DestinationSettings
 from .counters import DestinationCounters
 from .deadletters import DeadLetters
 from .delivery import Delivery
+from .disk import Disk
 from .encoding import encode, messagesOf
 from .errors import RelayStopped
 from .events import EventLog
@@ -34,7 +35,7 @@ from .reporter import Reporter
 from .routing import Securing, Tally
 from .senders import senderFactory
 from .snapshot import DestinationSnapshot, ServerSnapshot
-from .store import Accepted, Secured
+from .store import Accepted, IStore, Secured
 
 #: Names of the factory's states, for people.
 _STATES = {
@@ -76,7 +77,9 @@ class Destination:
         self._log = log
         self._sourceDropped = dropped
         self._drops = Reminder(reactor, self._tellDrops)
-        self.store = Outbox(settings.buffer, self.counters, self._overflowed)
+        self._disk: Disk | None = None
+        self._isClosing = False
+        self.store: IStore = self._newStore(reactor)
         self.store.onSettled = self._settled
         self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
         self._waiting: list[tuple[int, Deferred[None]]] = []
@@ -113,6 +116,15 @@ class Destination:
             failback=settings.failback,
         )
         self.factory = FailoverClientFactory(reactor, endpoints, senderFactory(self.delivery), policy, self.reporter)
+
+    def _newStore(self, reactor: IReactorTime) -> IStore:
+        """
+        The store: in memory, or on disk.
+        """
+        if self.settings.spool is None:
+            return Outbox(self.settings.buffer, self.counters, self._giveUp)
+        self._disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
+        return self._disk.spool
 
     # As a route knows it.
 
@@ -152,6 +164,9 @@ class Destination:
             if accepted is not None:
                 accepted(taken)
             # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
+            if self._isClosing and not taken:
+                # It never came on disk, and has to be brought again.
+                return
             if self.store.durable or not taken or self.store.settled >= self.store.end:
                 secured()
             else:
@@ -175,10 +190,30 @@ class Destination:
 
     # At work.
 
+    def open(self) -> None:
+        """
+        Take the folder of a store on disk.
+
+        :raises LogRelayError: if it cannot be had.
+        """
+        if self._disk is not None:
+            self._disk.open()
+            self.delivery.furthest = self._disk.spool.furthest
+
+    def abandon(self) -> None:
+        """
+        Let go of what :meth:`open` took, instead of starting.
+        """
+        if self._disk is not None:
+            self._disk.spool.abandon()
+
     def start(self) -> None:
         """
-        Begin to deliver.
+        Begin to deliver what is stored; the store has been opened.
         """
+        self._isClosing = False
+        if self._disk is not None:
+            self._disk.start()
         self.factory.start()
 
     def stop(self, limit: float) -> Deferred[None]:
@@ -192,7 +227,7 @@ class Destination:
 
         def look() -> None:
             # What only our own kernel has would have to fit the time for the graceful end.
-            done = self.store.acked == self.store.end or not self._delivers
+            done = (self.store.acked == self.store.end or not self._delivers) and not self.store.arriving
             if done or self._clock.seconds() >= deadline:
                 ended.callback(None)
             else:
@@ -219,11 +254,15 @@ class Destination:
         End the connection, and say what is lost.
         """
         unsent = self.store.unsent
-        return self.factory.stop().addCallback(self._ended, unsent)
+        ended = self.factory.stop()
+        if self._disk is not None:
+            self._isClosing = True
+            ended.addCallback(lambda _, disk: disk.close(), self._disk)
+        return ended.addCallback(self._ended, unsent)
 
     def _ended(self, _: None, unsent: int) -> None:
         """
-        Count what will not be delivered, and tell those who wait for it.
+        Say what will not be delivered, and tell those who wait for it.
 
         :param unsent: how many messages no server was sent.
         """
@@ -231,10 +270,14 @@ class Destination:
         for entry in waiting:
             entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
         name, left = self.settings.name, self.store.messages
-        self.counters.dropped["stopped"] += unsent
-        self.counters.unconfirmed += left - unsent
-        if left:
-            self._log.tell(events.Undelivered(name, unsent, left - unsent))
+        if self.settings.spool is not None:
+            if left:
+                self._log.tell(events.Kept(name, self.settings.spool.path, left))
+        else:
+            self.counters.dropped["stopped"] += unsent
+            self.counters.unconfirmed += left - unsent
+            if left:
+                self._log.tell(events.Undelivered(name, unsent, left - unsent))
         self._drops.flush()
         self._log.tell(events.Stopped(name))
 
@@ -243,13 +286,20 @@ class Destination:
         Fires when everything that the store has taken in so far has settled.  Fails with
         ``RelayStopped`` if the relay stops before.
         """
+        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
+        self.store.whenTaken(lambda: self._wait(settled))
+        return settled
+
+    def _wait(self, settled: Deferred[None]) -> None:
+        """
+        Fire when all that the store has taken in has settled.
+        """
         position = self.store.end
         if self.store.settled >= position:
-            return succeed(None)
+            settled.callback(None)
+            return
         self.delivery.wanted = position
-        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
         self._waiting.append((position, settled))
-        return settled
 
     def _forget(self, cancelled: Deferred[None]) -> None:
         """
@@ -293,12 +343,6 @@ class Destination:
         self._log.tell(events.SetAside(name, batch.origin.source, path, why))
         return True
 
-    def _overflowed(self, batch: Batch, reason: str) -> None:
-        """
-        The store gave up a batch.
-        """
-        self._giveUp(batch.origin.source, reason, batch.count)
-
     def _giveUp(self, source: str, reason: str, count: int) -> None:
         """
         Count messages that were given up, and say so now and then.
@@ -337,5 +381,6 @@ class Destination:
             bufferSize=self.settings.buffer.size,
             unsentBatches=store.end - store.sent,
             unsettledBatches=store.sent - store.settled,
+            spool=None if self._disk is None else self._disk.snapshot(),
             counters=copy.deepcopy(self.counters),
         )

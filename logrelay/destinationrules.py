@@ -4,6 +4,7 @@ What the keys of one destination have to do with each other.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -17,10 +18,12 @@ from .config import (
     BufferSettings,
     DestinationSettings,
     FailbackSettings,
+    SpoolSettings,
     TLSSettings,
     smallestBuffer,
+    smallestSpool,
 )
-from .keys import BUFFER, DESTINATION, FAILBACK, TLS, Section
+from .keys import BUFFER, DESTINATION, FAILBACK, SPOOL, TLS, Section
 from .lines import KeyPath
 from .sections import Findings, Reading, readSection, readTable
 from .servers import Server
@@ -71,9 +74,9 @@ class DestinationRules:
             what = f"{shown(name)} can't be the name of a destination: it stands in logs, metrics and file names"
             self.findings.add(path, what, "write 1 to 64 letters, digits, - and _")
         own = readSection(self.findings, DESTINATION, path, table, self.base)
-        failback, tls, buffer = (
+        failback, tls, buffer, spool = (
             self._inner(own, section, inner)
-            for section, inner in ((FAILBACK, "failback"), (TLS, "tls"), (BUFFER, "buffer"))
+            for section, inner in ((FAILBACK, "failback"), (TLS, "tls"), (BUFFER, "buffer"), (SPOOL, "spool"))
         )
         values = own.values
         self._driver(own)
@@ -87,6 +90,7 @@ class DestinationRules:
             what = "only Linux tells what a peer has acknowledged"
             self.findings.add((*path, "delivery"), what, 'write "replay" or "written"')
         self._buffer(own, buffer)
+        self._spool(own, spool)
         tlsSettings = self._tls(own, tls)
         if len(self.findings.found) > before:
             return None
@@ -96,6 +100,7 @@ class DestinationRules:
             failback=FailbackSettings(**failback.values) if failback else None,
             tls=tlsSettings,
             buffer=BufferSettings(**buffer.values) if buffer else BufferSettings(),
+            spool=SpoolSettings(**spool.values) if spool else None,
             **{key: value for key, value in values.items() if key not in ("primary", "failovers", "port")},
         )
 
@@ -183,6 +188,21 @@ class DestinationRules:
                 "up to 64KiB and one message more, must fit"
             )
             self.findings.add((*buffer.path, "size"), what, f"write at least {sizeText(smallestBuffer(longest))}")
+
+    def _spool(self, own: Reading, spool: Reading | None) -> None:
+        """
+        Fill in the folder, and refuse a spool in which nothing could move.
+        """
+        if spool is None:
+            return
+        spool.values.setdefault("path", os.path.join(self.base, "spool", str(own.path[-1])))
+        longest, size = own.values.get("maxMessageSize"), spool.values.get("size")
+        if longest and size and size < smallestSpool(longest):
+            what = (
+                f"{sizeText(size)} is too small for a max-message-size of {sizeText(longest)}: room is given back in"
+                " eighths, and a batch of 64KiB and one message more must fit with its log"
+            )
+            self.findings.add((*spool.path, "size"), what, f"write at least {sizeText(smallestSpool(longest))}")
 
     def _tls(self, own: Reading, tls: Reading | None) -> TLSSettings | None:
         """

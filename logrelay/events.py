@@ -318,6 +318,65 @@ class Undelivered(Event):
 
 
 @attrs.frozen
+class SpoolDamaged(Event):
+    """
+    Something in a spool could not be read.
+
+    :ivar path: the file, or the folder where files are missing.  A file is kept in the folder ``quarantine``.
+    :ivar messages: how many messages are lost at most.
+    """
+
+    level = "error"
+    text = (
+        "{destination}: the spool is damaged: {path}: {why}; at most {messages} messages are lost, everything else is"
+        " delivered"
+    )
+    destination: str
+    path: str
+    why: str
+    messages: int
+
+
+@attrs.frozen
+class SpoolBroken(Event):
+    """
+    Nothing can be put on disk.  Told once, until it can be again.
+    """
+
+    level = "error"
+    text = (
+        "{destination}: the spool {path} takes nothing: {why}; what is in it is delivered, new messages wait or are"
+        " dropped by the overflow policy, and it is tried again each second"
+    )
+    destination: str
+    path: str
+    why: str
+
+
+@attrs.frozen
+class SpoolMended(Event):
+    """
+    Messages can be put on disk again.
+    """
+
+    text = "{destination}: the spool {path} takes messages again"
+    destination: str
+    path: str
+
+
+@attrs.frozen
+class Kept(Event):
+    """
+    The relay has stopped with messages in a spool: they are sent after the next start.
+    """
+
+    text = "{destination}: {messages} messages stay in the spool {path} until the next start"
+    destination: str
+    path: str
+    messages: int
+
+
+@attrs.frozen
 class Stopped(Event):
     """
     A destination has stopped.

@@ -345,8 +345,7 @@ DESTINATION = Section(
             "0",
         ),
     ),
-    tables=("failback", "tls", "buffer"),
-    later=("spool",),
+    tables=("failback", "tls", "buffer", "spool"),
 )
 
 FAILBACK = Section(
@@ -417,6 +416,21 @@ BUFFER = Section(
     ),
 )
 
+SPOOL = Section(
+    "[destination.NAME.spool]",
+    "A store on disk, for messages to survive the relay; absent: they are in memory only.",
+    (
+        Key("path", Folder(exists=False), "Its folder, for this destination alone; default: spool/NAME."),
+        Key("size", Size(MIB, LARGEST_STORE), "How much it may take on disk.", '"1GiB"'),
+        Key(
+            "sync",
+            Choice(_words("full", "normal")),
+            "With normal a power cut may take the last MiB or two; that saves a wait for the disk with each commit.",
+            '"full"',
+        ),
+    ),
+)
+
 SOURCE_TLS = Section(
     "[source-tls]",
     "The certificate that tls: sources present.",
@@ -433,4 +447,4 @@ SOURCE_TLS = Section(
 )
 
 #: Every section, in the order of the documentation.
-SECTIONS = (TOP, SOURCE, DESTINATION, FAILBACK, TLS, BUFFER, SOURCE_TLS)
+SECTIONS = (TOP, SOURCE, DESTINATION, FAILBACK, TLS, BUFFER, SPOOL, SOURCE_TLS)

@@ -47,6 +47,7 @@ class Outbox:
     What its sender is told to be taken (RELP) is never dropped, whatever the policy: the bound is soft for it too, and
     its source is paused by every policy.
 
+    :ivar dropped: told of what was given up: of which source, why, how many messages.
     :ivar held: bytes that decoders keep.  ``cost`` has no more of them than :data:`REMAINDERS`.
     :ivar _batches: what has not settled, behind ``_cut`` empty slots.
     :ivar _refusing: whether what cannot be paused is dropped until there is room again.
@@ -54,7 +55,7 @@ class Outbox:
 
     settings: BufferSettings
     counters: DestinationCounters
-    dropped: Callable[[Batch, str], None]
+    dropped: Callable[[str, str, int], None]
     onReadable: Callable[[], None] = _nothing
     onSettled: Callable[[], None] = _nothing
     onFull: Callable[[], None] = _nothing
@@ -67,6 +68,7 @@ class Outbox:
     held: int = 0
     full: bool = False
     durable: bool = attrs.field(default=False, init=False)
+    arriving: int = attrs.field(default=0, init=False)
     _batches: list[Batch | None] = attrs.field(factory=list)
     _cut: int = 0
     _refusing: bool = False
@@ -84,9 +86,15 @@ class Outbox:
             self.onReadable()
             self._measure()
         else:
-            self.dropped(batch, "overflow")
+            self.dropped(batch.origin.source, "overflow", batch.count)
         if accepted is not None:
             accepted(taken)
+
+    def whenTaken(self, taken: Callable[[], None]) -> None:
+        """
+        Every ``append`` is answered at once.
+        """
+        taken()
 
     def _makeRoom(self, batch: Batch) -> bool:
         """
@@ -130,7 +138,7 @@ class Outbox:
         if wasAcked:
             self.counters.settledEarly += oldest.count
         else:
-            self.dropped(oldest, "overflow")
+            self.dropped(oldest.origin.source, "overflow", oldest.count)
         self.sent = max(self.sent, self.settled)
         self.acked = max(self.acked, self.settled)
         self.onSettled()

@@ -51,7 +51,7 @@ class Sender(Protocol):
         self.delivery = delivery
         settings = delivery.settings
         self.paused = False
-        self._window = Window(delivery.most, settings.buffer.size // 2, settings.replayTime)
+        self._window = Window(delivery.most, delivery.mostHistory, settings.replayTime)
         self._passed = 0
         self._lookedAt = self._wroteAt = float("-inf")
         self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * delivery.patience())

@@ -167,13 +167,31 @@ class LogRelayService(Service):
             raise
         self._bound = True
 
+    def _openStores(self) -> None:
+        """
+        Open the store of every destination; all or none, and then no sockets either.
+        """
+        opened: list[Destination] = []
+        try:
+            for destination in self._destinations.values():
+                destination.open()
+                opened.append(destination)
+        except LogRelayError:
+            for destination in opened:
+                destination.abandon()
+            for _, source in self._sources:
+                source.stop()
+            self._bound = False
+            raise
+
     def startService(self) -> None:
         """
         Begin to connect, then to listen.
 
-        :raises LogRelayError: naming the source that could not be bound.
+        :raises LogRelayError: naming the source that could not be bound, or the spool that could not be opened.
         """
         self._bind()
+        self._openStores()
         super().startService()
         self._stopped = False
         self.inlet.start()

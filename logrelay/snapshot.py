@@ -26,6 +26,21 @@ class ServerSnapshot:
 
 
 @attrs.frozen
+class SpoolSnapshot:
+    """
+    A store on disk.
+
+    :ivar used: bytes on disk, of ``size``.
+    :ivar broken: why nothing can be put on disk now; empty if it can.
+    """
+
+    path: str
+    used: int
+    size: int
+    broken: str
+
+
+@attrs.frozen
 class DestinationSnapshot:
     """
     One destination.
@@ -37,6 +52,7 @@ class DestinationSnapshot:
     :ivar bufferCost: bytes of memory in use, of ``bufferSize``.
     :ivar unsentBatches: batches that wait to be written.
     :ivar unsettledBatches: batches that were written and may have to be written again.
+    :ivar spool: the store on disk, if there is one.
     """
 
     name: str
@@ -50,6 +66,7 @@ class DestinationSnapshot:
     bufferSize: int
     unsentBatches: int
     unsettledBatches: int
+    spool: SpoolSnapshot | None
     counters: DestinationCounters
 
     @property

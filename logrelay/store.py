@@ -41,7 +41,9 @@ class IStore(Interface):
     cost: int = Attribute("Bytes of memory in use, what ``hold`` added included up to a share of the store.")
     messages: int = Attribute("How many messages have neither settled nor been given up.")
     unsent: int = Attribute("How many messages have not been handed out, or not since the last rewind.")
+    full: bool = Attribute("Whether ``onFull`` was the last of it and ``onRoom`` that was called.")
     crowded: bool = Attribute("Whether the cost has reached the high mark, whatever it consists of.")
+    arriving: int = Attribute("How many batches have been appended and not been answered yet.")
     onReadable: Callable[[], None] = Attribute("Called when ``next`` may have something again.")
     onSettled: Callable[[], None] = Attribute("Called when the settled cursor has moved.")
     onFull: Callable[[], None] = Attribute("Called when the high mark is reached and a server could make room.")
@@ -50,6 +52,11 @@ class IStore(Interface):
     def append(batch: Batch, accepted: Accepted | None = None) -> None:
         """
         Take a batch in, or drop it by the overflow policy, and say which through ``accepted``.
+        """
+
+    def whenTaken(taken: Callable[[], None]) -> None:
+        """
+        Call something when every ``append`` so far has been answered; at once, if that is so.
         """
 
     def next() -> Batch | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import resource
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.interfaces import IReactorCore
@@ -40,18 +41,17 @@ class Process(MultiService):
         with suppress(OSError, ValueError):
             # Where the hard limit is none, the soft one may not be.
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        try:
+        with _plainErrors():
             super().privilegedStartService()
-        except LogRelayError:
-            # Its text says all.  Forty lines of where it came from would only hide it.
-            sys.excepthook = lambda kind, error, trace: print(error, file=sys.stderr)
-            raise
 
     def startService(self) -> None:
         """
-        Make a second SIGTERM, during a graceful stop, end the process at once.
+        Begin, and make a second SIGTERM, during a graceful stop, end the process at once.
+
+        :raises LogRelayError: if something can't be had; twistd ends the process then.
         """
-        super().startService()
+        with _plainErrors():
+            super().startService()
         self._reactor.addSystemEventTrigger("before", "shutdown", self._nextOneKills)
 
     def _nextOneKills(self) -> None:
@@ -59,6 +59,19 @@ class Process(MultiService):
         From now on the signal does what it does by default.
         """
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _plainErrors() -> Iterator[None]:
+    """
+    Let errors of ours end the process with their text, which says all.  Forty lines of where they came from would only
+    hide it.
+    """
+    try:
+        yield
+    except LogRelayError:
+        sys.excepthook = lambda kind, error, trace: print(error, file=sys.stderr)
+        raise
 
 
 def makeService(options: Options) -> IService:

@@ -5,6 +5,7 @@ is wrong with it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -89,6 +90,14 @@ def _destinations(
         table = readTable(findings, ("destination", name), value, header)
         if table is not None:
             settings.append(rules.read(name, table))
+    owners: dict[str, str] = {}
+    for destination in (each for each in settings if each and each.spool):
+        assert destination is not None and destination.spool is not None
+        path = os.path.realpath(destination.spool.path)
+        other = owners.setdefault(path, destination.name)
+        if other != destination.name:
+            what = f"{shown(destination.spool.path)} is the spool of destination {other}, too"
+            findings.add(("destination", destination.name, "spool", "path"), what, "give each a folder of its own")
     return tuple(destination for destination in settings if destination)
 
 

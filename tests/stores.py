@@ -47,7 +47,7 @@ SIZE = 4000
 #: Enough to find what is wrong with cursors and marks, in a second.
 EXAMPLES = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
-Dropped = Callable[[Batch, str], None]
+Dropped = Callable[[str, str, int], None]
 
 
 def newBatch(number: int, size: int = 100, count: int = 1, origin: Origin = PAUSABLE) -> Batch:
@@ -57,24 +57,31 @@ def newBatch(number: int, size: int = 100, count: int = 1, origin: Origin = PAUS
     return Batch(b"%08d" % number + b"x" * (size - 8), count, Framing.LF, origin)
 
 
+def told(*batches: Batch) -> list[tuple[str, int]]:
+    """
+    What :class:`Hooks` remembers of batches that were given up.
+    """
+    return [(batch.origin.source, batch.count) for batch in batches]
+
+
 @attrs.define(eq=False)
 class Hooks:
     """
     Listens to a store.
 
     :ivar log: the names of the hooks, in the order in which they were called.
-    :ivar dropped: the batches that it gave up.
+    :ivar dropped: what it gave up: of which source, how many messages.
     """
 
     log: list[str] = attrs.field(factory=list)
-    dropped: list[Batch] = attrs.field(factory=list)
+    dropped: list[tuple[str, int]] = attrs.field(factory=list)
 
-    def drop(self, batch: Batch, reason: str) -> None:
+    def drop(self, source: str, reason: str, count: int) -> None:
         """
-        Remember a batch that was given up.
+        Remember what was given up.
         """
-        assert reason == "overflow", reason
-        self.dropped.append(batch)
+        assert reason in ("overflow", "stopped"), reason
+        self.dropped.append((source, count))
 
     def listen(self, store: IStore) -> None:
         """
@@ -254,7 +261,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert (self.store.cost, self.store.messages) == (self.cost(), kept)
         assert self.counters.accepted == sum(batch.count for batch in self.model)
         assert (self.counters.settled, self.counters.settledEarly) == (self.counts["settled"], self.counts["early"])
-        assert self.hooks.dropped == self.gone
+        assert self.hooks.dropped == told(*self.gone)
         assert not any(batch.origin.answered for batch in self.gone)
         if self.overflow == "block":
             assert not any(batch.origin.pausable for batch in self.gone)
@@ -310,7 +317,7 @@ class StoreContract(_TestCase):
         """
         Make an empty store.
 
-        :param dropped: told of each batch that it gives up, and why.
+        :param dropped: told of what it gives up: of which source, why, how many messages.
         """
         raise NotImplementedError
 
@@ -383,6 +390,42 @@ class StoreContract(_TestCase):
         self.assertRaises(AssertionError, store.acknowledge, 2)
         self.assertEqual((store.settled, store.acked), (0, 0))
 
+    def test_letsGo(self) -> None:
+        """
+        A batch that has settled is not kept in memory.
+        """
+        store, _ = self.filled(0)
+        batches = [newBatch(each) for each in range(2)]
+        kept = [weakref.ref(batch) for batch in batches]
+        for batch in batches:
+            store.append(batch)
+        del batch, batches
+        self.catchUp(store)
+        store.next()
+        store.settle(1)
+        gc.collect()
+        self.assertIsNone(kept[0]())
+
+    def test_whenTaken(self) -> None:
+        """
+        Whoever waits until everything was taken in is told then, and at once where nothing is on its way.
+        """
+        store, _ = self.filled(0)
+        told: list[int] = []
+        store.whenTaken(lambda: told.append(0))
+        self.assertEqual((told, store.arriving), ([0], 0))
+        store.append(newBatch(0))
+        store.append(newBatch(1))
+        store.whenTaken(lambda: told.append(store.end))
+        self.catchUp(store)
+        self.assertEqual((told, store.arriving), ([0, 2], 0))
+
+
+class MemoryContract(StoreContract):
+    """
+    What holds, besides, for a store that counts memory alone.
+    """
+
     def test_marks(self) -> None:
         """
         Being full is told at 90 % and room at 70 %, once each.
@@ -429,9 +472,9 @@ class StoreContract(_TestCase):
             self.assertIn(newBatch(10), [store.next(), store.next()])
             self.assertEqual(store.cost, newBatch(0).cost * (store.end - store.settled))
 
-    def test_letsGo(self) -> None:
+    def test_letsGoOfTheOldest(self) -> None:
         """
-        A batch that has settled, or was given up, is not kept in memory.
+        A batch that was given up is not kept in memory.
         """
         for overflow in ("block", "drop-oldest"):
             store, hooks = self.filled(0, newBatch(0).cost * 2, overflow)

@@ -23,11 +23,12 @@ from logrelay.config import (
     FailbackSettings,
     SourceSettings,
     SourceTLSSettings,
+    SpoolSettings,
     TLSSettings,
 )
 from logrelay.configfile import MAX_FILE, readConfiguration
 from logrelay.errors import ConfigurationError, Problem
-from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, TLS, TOP
+from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, SPOOL, TLS, TOP
 from logrelay.listening import Listen
 from logrelay.servers import Server
 
@@ -101,6 +102,11 @@ min-version = "1.2"
 size = "64MiB"
 overflow = "block"                  # block | drop-newest | drop-oldest
 
+[destination.central.spool]         # absent: memory only
+path = "spool/central"
+size = "1GiB"
+sync = "full"                       # full | normal
+
 [source-tls]                        # for tls: sources
 cert-file = "me.pem"
 key-file = "me.key"
@@ -124,7 +130,8 @@ DESTINATION_MISTAKES = [
     ('"a b\\n" = 5', 5, '"a b\\n"', "is unknown", "known here"),
     ("[destination.central.bufer]", 5, "bufer", "is unknown", "did you mean buffer?"),
     # not in this version
-    ("[destination.central.spool]\npath = 'x'", 5, "spool", "not available in this version", "take it out"),
+    ("[destination.central.spool]\nsync = 'ful'", 6, "spool.sync", '"ful" is none of', "full"),
+    ("[destination.central.spool]\nsize = '2MiB'", 6, "spool.size", "too small", "4MiB"),
     # what belongs to RELP, and what does not
     ("delivery = 'relp'", 5, "delivery", "only it has that", "take it out"),
     ("driver = 'relp'\ndelivery = 'acked'", 6, "delivery", "a level of its own", "take it out"),
@@ -447,6 +454,7 @@ class GoodFileTests(FileTestCase):
                     transport="tls",
                     failback=FailbackSettings(),
                     tls=tls,
+                    spool=SpoolSettings(self.file("spool/central")),
                 ),
             ),
             stateDir=self.file("state"),
@@ -472,6 +480,27 @@ class GoodFileTests(FileTestCase):
             stateDir=self.file("state"),
         )
         self.assertEqual(self.read(SOURCE_LINES + DESTINATION_LINES), expected)
+
+    def test_spool(self) -> None:
+        """
+        A spool needs no options: its folder is named like the destination.
+        """
+        text = SOURCE_LINES + DESTINATION_LINES + "[destination.central.spool]\n"
+        for lines, expected in (
+            ("", SpoolSettings(self.file("spool/central"), 1024**3, "full")),
+            ("path = '/x'\nsize = '4MiB'\nsync = 'normal'", SpoolSettings("/x", 4 * 1024**2, "normal")),
+        ):
+            (destination,) = self.read(text + lines).destinations
+            self.assertEqual(destination.spool, expected)
+
+    def test_oneSpoolForTwo(self) -> None:
+        """
+        Two destinations cannot have one spool.
+        """
+        text = SOURCE_LINES + DESTINATION_LINES + "spool = {path = 'a'}\n[destination.b]\nprimary = 'b'\n"
+        self.assertProblem(
+            text + "spool.path = './a'", 8, "destination.b.spool.path", "spool of destination central", "of its own"
+        )
 
     def test_driverDefaults(self) -> None:
         """
@@ -763,6 +792,7 @@ HEADERS = {
     FAILBACK.header: ("destination", "central", "failback"),
     TLS.header: ("destination", "central", "tls"),
     BUFFER.header: ("destination", "central", "buffer"),
+    SPOOL.header: ("destination", "central", "spool"),
     SOURCE_TLS.header: ("source-tls",),
 }
 

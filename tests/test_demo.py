@@ -298,6 +298,7 @@ def snapshot(active: str | None = "b", reason: str = "eof", goodProbes: int = 0)
         requiredProbes=3,
         bufferCost=2048,
         bufferSize=4096,
+        spool=None,
         unsentBatches=0,
         unsettledBatches=0,
         counters=DestinationCounters(sent=1234, resent=34),

@@ -97,6 +97,20 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "source udp:514: a datagram was cut [overlong: 7 since last told]",
     ),
     (events.SourceEnded("stdin"), "info", "source stdin has ended and is not read any more"),
+    (
+        events.SpoolDamaged("central", "spool/x.sqlite3", "it is empty", 12),
+        "error",
+        "central: the spool is damaged: spool/x.sqlite3: it is empty; at most 12 messages are lost, everything else is"
+        " delivered",
+    ),
+    (
+        events.SpoolBroken("central", "spool", "No space left on device"),
+        "error",
+        "central: the spool spool takes nothing: No space left on device; what is in it is delivered, new messages wait"
+        " or are dropped by the overflow policy, and it is tried again each second",
+    ),
+    (events.SpoolMended("central", "spool"), "info", "central: the spool spool takes messages again"),
+    (events.Kept("central", "spool", 5), "info", "central: 5 messages stay in the spool spool until the next start"),
     (events.Stopped("central"), "info", "central: stopped"),
 )
 

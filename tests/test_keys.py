@@ -14,9 +14,10 @@ from logrelay.config import (
     FailbackSettings,
     SourceSettings,
     SourceTLSSettings,
+    SpoolSettings,
     TLSSettings,
 )
-from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, TLS, TOP
+from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, SPOOL, TLS, TOP
 from logrelay.values import Several
 
 #: Keys that become the servers, which have no attribute of their own.
@@ -29,6 +30,7 @@ SETTINGS: dict[str, type] = {
     FAILBACK.header: FailbackSettings,
     TLS.header: TLSSettings,
     BUFFER.header: BufferSettings,
+    SPOOL.header: SpoolSettings,
     SOURCE_TLS.header: SourceTLSSettings,
 }
 

@@ -21,12 +21,14 @@ LAYERS = (
     """
     backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules encoding errors
     events formats framing keys lines listening liveness marks outbox progress recognition relp relpclient
-    relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
-    stamping store timestamps validation values watched window
+    relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules spool
+    spool.arrivals spool.backlog spool.bundles spool.database spool.folder
+    spool.lock spool.record spool.store stamping store timestamps validation
+    values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    calming client complaints connector consumer deadletters delivery destination endpoints entrance eventlogger
+    calming client complaints connector consumer deadletters delivery destination disk endpoints entrance eventlogger
     failback failover feeds inlet link positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
@@ -45,7 +47,7 @@ LAYERS = (
 )
 
 #: Those of them that are folders.
-FOLDERS = {"demo", "sources"}
+FOLDERS = {"demo", "sources", "spool"}
 
 #: What a pure module may not use of the standard library: the network, other threads, and the time.
 IMPURE = {"asyncio", "random", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"}

@@ -17,12 +17,12 @@ from logrelay.outbox import Outbox
 from logrelay.store import IStore
 from logrelay.window import Window
 
-from .stores import ANSWERED, PAUSABLE, UNPAUSABLE, Dropped, Hooks, StoreContract, newBatch
+from .stores import ANSWERED, PAUSABLE, UNPAUSABLE, Dropped, Hooks, MemoryContract, newBatch, told
 
 COST = newBatch(0).cost
 
 
-class OutboxTests(StoreContract, SynchronousTestCase):
+class OutboxTests(MemoryContract, SynchronousTestCase):
     """
     It is a store, and in memory.
     """
@@ -37,7 +37,7 @@ class OutboxTests(StoreContract, SynchronousTestCase):
         """
         What is appended can be read at once, and nobody needs to listen.
         """
-        store = Outbox(BufferSettings(10 * COST), DestinationCounters(), lambda batch, reason: None)
+        store = Outbox(BufferSettings(10 * COST), DestinationCounters(), lambda *what: None)
         for number in range(10):
             store.append(newBatch(number))
             self.assertEqual(store.next(), newBatch(number))
@@ -48,7 +48,7 @@ class OutboxTests(StoreContract, SynchronousTestCase):
         """
         The memory of a store depends on what it holds, not on what has passed through it.
         """
-        store = Outbox(BufferSettings(), DestinationCounters(), lambda batch, reason: None)
+        store = Outbox(BufferSettings(), DestinationCounters(), lambda *what: None)
         batch = newBatch(0)
         gc.collect()
         tracemalloc.start()
@@ -76,7 +76,7 @@ class CostTests(SynchronousTestCase):
         and at most 30 % more (what the system's allocator rounds up is not seen here).
         """
         batches, window = 10_000, Window(1 << 30, 1 << 30)
-        store = Outbox(BufferSettings(), DestinationCounters(), lambda batch, reason: None)
+        store = Outbox(BufferSettings(), DestinationCounters(), lambda *what: None)
         gc.collect()
         tracemalloc.start()
         try:
@@ -132,7 +132,7 @@ class OverflowTests(SynchronousTestCase):
         store, hooks, counters = self.full("block")
         self.assertTrue(self.append(store, newBatch(10)))
         self.assertFalse(self.append(store, newBatch(11, count=3, origin=UNPAUSABLE)))
-        self.assertEqual(hooks.dropped, [newBatch(11, count=3, origin=UNPAUSABLE)])
+        self.assertEqual(hooks.dropped, told(newBatch(11, count=3, origin=UNPAUSABLE)))
         self.assertEqual((store.end, counters.accepted), (11, 11))
 
     def test_answered(self) -> None:
@@ -145,21 +145,21 @@ class OverflowTests(SynchronousTestCase):
             for number in range(10, 25):
                 self.assertTrue(self.append(store, newBatch(number, origin=ANSWERED)))
             left = hooks.dropped[:]
-            self.assertEqual(left, [newBatch(each) for each in range(10)] if overflow == "drop-oldest" else [])
+            self.assertEqual(left, told(*map(newBatch, range(10))) if overflow == "drop-oldest" else [])
             newest = newBatch(25, origin=UNPAUSABLE)
             self.assertFalse(self.append(store, newest))
-            self.assertEqual(hooks.dropped, [*left, newest])
+            self.assertEqual(hooks.dropped, [*left, *told(newest)])
             while store.next() is not None:
                 pass
             store.acknowledge(store.end)
             self.assertTrue(self.append(store, newest))
-            self.assertEqual(hooks.dropped, [*left, newest])
+            self.assertEqual(hooks.dropped, [*left, *told(newest)])
 
     def test_unpausableUpToTheSize(self) -> None:
         """
         What cannot be paused is taken in above the high mark, too, up to the last byte of the store.
         """
-        store = Outbox(BufferSettings(20 * COST), DestinationCounters(), lambda batch, reason: None)
+        store = Outbox(BufferSettings(20 * COST), DestinationCounters(), lambda *what: None)
         for number in range(18):
             store.append(newBatch(number))
         self.assertTrue(store.full)
@@ -172,7 +172,7 @@ class OverflowTests(SynchronousTestCase):
         """
         store, hooks, _ = self.full("drop-newest")
         self.assertFalse(self.append(store, newBatch(10)))
-        self.assertEqual((hooks.dropped, store.end), ([newBatch(10)], 10))
+        self.assertEqual((hooks.dropped, store.end), (told(newBatch(10)), 10))
 
     def test_blockSharesRoom(self) -> None:
         """
@@ -194,7 +194,7 @@ class OverflowTests(SynchronousTestCase):
         """
         store, hooks, counters = self.full("drop-oldest", sent=1)
         self.assertTrue(self.append(store, newBatch(10, size=300)))
-        self.assertEqual(hooks.dropped, [newBatch(0), newBatch(1)])
+        self.assertEqual(hooks.dropped, told(newBatch(0), newBatch(1)))
         self.assertEqual(hooks.take(), ["settled", "settled", "readable"])
         self.assertEqual((counters.settled, counters.settledEarly), (0, 0))
         self.assertEqual(store.next(), newBatch(2))
@@ -206,7 +206,7 @@ class OverflowTests(SynchronousTestCase):
         store, hooks, counters = self.full("drop-oldest", sent=3, acked=1)
         for number in (10, 11):
             self.assertTrue(self.append(store, newBatch(number)))
-        self.assertEqual((counters.settledEarly, hooks.dropped), (1, [newBatch(1)]))
+        self.assertEqual((counters.settledEarly, hooks.dropped), (1, told(newBatch(1))))
 
     def test_settledEarlyWhenAllIsAcknowledged(self) -> None:
         """
@@ -223,7 +223,7 @@ class OverflowTests(SynchronousTestCase):
         store, hooks, counters = self.full("drop-oldest", sent=10, acked=5)
         store.rewind()
         self.assertTrue(self.append(store, newBatch(10)))
-        self.assertEqual((counters.settledEarly, hooks.dropped), (0, [newBatch(0)]))
+        self.assertEqual((counters.settledEarly, hooks.dropped), (0, told(newBatch(0))))
 
     def test_lateAcknowledgement(self) -> None:
         """
@@ -242,7 +242,7 @@ class OverflowTests(SynchronousTestCase):
         A batch for which there can be no room at all is taken when nothing is left that a server could take.
         """
         for overflow in ("block", "drop-newest", "drop-oldest"):
-            store = Outbox(BufferSettings(100, overflow), DestinationCounters(), lambda batch, reason: None)
+            store = Outbox(BufferSettings(100, overflow), DestinationCounters(), lambda *what: None)
             self.assertTrue(self.append(store, newBatch(0, origin=UNPAUSABLE)))
             self.assertEqual(store.next(), newBatch(0, origin=UNPAUSABLE))
             store.acknowledge(1)

@@ -1,0 +1,574 @@
+"""
+The folder of a spool: all that is done on disk, one job at a time.
+
+A folder holds databases, named by the position of their first batch and the number of their first message, so that
+names alone tell how much there is, and how much is missing.  Only the last one is written to; a start begins a new one.
+
+Nothing here keeps the relay from starting.  What can't be read is skipped, its file goes to ``quarantine`` when what
+lies before and behind it has been delivered, and how many messages that cost is told by their numbers: those between
+the last message that could be read and the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import attrs
+
+from ..batches import Batch
+from . import database
+from .bundles import BundleDamaged, Row, Stored, pack, unpack
+from .database import EMPTY, Database, Unreadable, growth, isBusyDisk, isFull, logOf, openOld, syncFolder
+from .lock import Lock
+from .record import Cursor, Record, RecordFile
+
+#: A database is closed when it has so many bytes, or this share of the spool if that is less: what is drained gives its
+#: room back in such pieces, and damage costs one piece at most.
+LARGEST, SHARE = 64 * 1024 * 1024, 8
+
+#: So many rows are looked for one by one in a damaged database before other work has its turn.
+LOOKS = 5000
+
+#: So many times, once a second, a file is tried again whose disk fails, before it is taken to be damaged.
+PATIENCE = 30
+
+#: The least that one message takes: a character and a line feed.
+_SMALLEST = 2
+
+_NAME = re.compile(r"batch-(\d{16})-message-(\d{16})\.sqlite3")
+_RECORD, _QUARANTINE = "settled", "quarantine"
+
+
+@attrs.frozen
+class Damage:
+    """
+    Something on disk could not be read.
+
+    :ivar path: the database.
+    :ivar why: what is wrong with it.
+    :ivar messages: how many messages that were in it, or in its log, are lost at most.
+    """
+
+    path: Path
+    why: str
+    messages: int
+
+
+@attrs.frozen
+class Job:
+    """
+    What is to be done next on disk.
+
+    :ivar end: what lies before it has been taken in, as far as the store was told.
+    :ivar settled: what lies before it is not needed any more.
+    :ivar furthest: the position up to which batches were ever sent.
+    :ivar append: batches to take in, as many of the first ones as have room.
+    :ivar read: where to read on, if anything is to be read.
+    :ivar budget: about how many bytes to read.
+    :ivar sync: whether the record has to survive a power cut from now on.
+    :ivar survey: whether to say what the oldest database has.
+    """
+
+    end: Cursor
+    settled: Cursor
+    furthest: int
+    append: Sequence[Batch] = ()
+    read: Cursor | None = None
+    budget: int = 0
+    sync: bool = False
+    survey: bool = False
+
+
+@attrs.define
+class Done:
+    """
+    What came of a job.
+
+    :ivar appended: how many of the batches are on disk now.
+    :ivar error: why not all, if that is no matter of room.
+    :ivar loaded: what was read.
+    :ivar read: where to read on.
+    :ivar isReadable: whether it makes sense to read on at once.
+    :ivar damages: what could not be read, and never will be.
+    :ivar used: bytes on disk, what the log may still add included.
+    :ivar oldest: the batches of the oldest database, without their payloads, if a survey was asked for.
+    """
+
+    appended: int = 0
+    error: Exception | None = None
+    loaded: list[Stored] = attrs.field(factory=list)
+    read: Cursor | None = None
+    isReadable: bool = True
+    damages: list[Damage] = attrs.field(factory=list)
+    used: int = 0
+    oldest: list[Stored] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class _File:
+    """
+    One database of the folder.
+
+    :ivar first: where it begins.
+    :ivar damage: what is wrong with it; empty while nothing is known to be.
+    :ivar lost: how many of its messages could not be read.
+    :ivar told: whether its damage has been told.
+    :ivar failures: how often reading it has failed.
+    """
+
+    path: Path
+    first: Cursor
+    database: Database | None = None
+    damage: str = ""
+    lost: int = 0
+    told: bool = False
+    failures: int = 0
+
+    def fails(self, error: Exception) -> bool:
+        """
+        Reading it has failed.
+
+        :return: whether that may pass: the disk may come back, or there may be descriptors again.
+        """
+        self.failures += 1
+        if isBusyDisk(error) and self.failures <= PATIENCE:
+            return True
+        self.damage = self.damage or str(error)
+        return False
+
+
+class Folder:
+    """
+    An open folder.  After it was opened, only one thread works on it.
+
+    :ivar end: what lies before it is on disk, or is lost.
+    :ivar record: what was remembered when it was opened.
+    """
+
+    def __init__(self, path: Path, size: int, sync: str) -> None:
+        """
+        Open it.
+
+        :param size: how many bytes it may take on disk.
+        :param sync: ``full`` or ``normal``.
+        :raises SpoolLocked: if another process works on it.
+        :raises OSError: if it can be neither made nor opened.
+        """
+        self.path = path
+        self._size = size
+        self._sync = sync
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = Lock(path)
+        try:
+            self._record = RecordFile(path / _RECORD)
+            syncFolder(path)
+            syncFolder(path.parent)
+        except OSError:
+            self._lock.release()
+            raise
+        self._current: _File | None = None
+        self._files = self._list()
+        self._damages: list[Damage] = []
+        self.record = self._begin()
+        self.end = self.record.end
+
+    def _list(self) -> list[_File]:
+        """
+        The databases, the oldest first.
+        """
+        files = []
+        for entry in self.path.iterdir():
+            if match := _NAME.fullmatch(entry.name):
+                files.append(_File(entry, Cursor(int(match[1]), int(match[2]))))
+        return sorted(files, key=lambda file: file.first)
+
+    def _begin(self) -> Record:
+        """
+        Find out where everything begins and ends.
+        """
+        self._quarantineLogs()
+        kept, oldest = self._record.latest, self._files[0].first if self._files else None
+        settled = kept.settled if kept else oldest or Cursor()
+        if kept and oldest and settled < oldest:
+            self._damages.append(Damage(self.path, "files are missing", oldest.message - settled.message))
+            settled = oldest
+        end = max(settled, kept.end) if kept else settled
+        if self._files:
+            end = max(end, self._endOf(self._files[-1], known=kept is not None))
+        elif settled < end:
+            self._damages.append(Damage(self.path, "files are missing", end.message - settled.message))
+            settled = end
+        return Record(settled, end, max(kept.furthest if kept else 0, settled.position))
+
+    def _quarantineLogs(self) -> None:
+        """
+        Put logs without a database away; what was in them is found missing by the numbers.
+        """
+        for log in self.path.glob("batch-*.sqlite3-wal"):
+            if not log.with_name(log.name.removesuffix("-wal")).exists():
+                self._quarantine(log)
+
+    def _endOf(self, file: _File, known: bool) -> Cursor:
+        """
+        Where the last database ends, as far as that can be found out.
+
+        :param known: whether the record says it, too.
+        """
+        try:
+            file.database = openOld(file.path)
+            row = file.database.last()
+        except (Unreadable, sqlite3.Error, OSError) as error:
+            file.fails(error)
+        else:
+            return file.first if row is None else Cursor(row.endPosition, row.endMessage)
+        # It can hold no more than this; numbers are not used twice.
+        most = 0 if known else max(1, sum(_sizes(file.path)) // _SMALLEST)
+        return Cursor(file.first.position + most, file.first.message + most)
+
+    # Jobs.
+
+    def work(self, job: Job) -> Done:
+        """
+        Do a job.  What goes wrong stands in the answer.
+        """
+        done = Done()
+        if job.end != self.end:
+            # Something failed in a way that was not foreseen.  What the store was not told of will come again.
+            self._leaveCurrent()
+            self.end = job.end
+        self._remember(job)
+        if job.append:
+            self._append(job.append, done)
+            self._remember(job)
+        if job.survey:
+            self._survey(done)
+        if job.read is not None:
+            done.read = self._read(job.read, job.budget, done)
+        done.damages[:0], self._damages = self._damages, []
+        done.used = self._used()
+        return done
+
+    def _remember(self, job: Job) -> None:
+        """
+        Write the record, and give back the room of what has settled.  Where that fails it is tried again with the next
+        job, and until then costs only that messages may be sent again; that the disk is ill is told when it takes no
+        messages.
+        """
+        try:
+            self._record.write(Record(job.settled, self.end, job.furthest))
+            if job.sync:
+                self._record.sync()
+            self._removeBefore(job.settled)
+        except OSError:
+            pass
+
+    def close(self, settled: Cursor, furthest: int) -> None:
+        """
+        Remember what has settled, and let go of the folder.
+        """
+        try:
+            self._record.write(Record(settled, self.end, furthest))
+            self._finish()
+            self._removeBefore(settled)
+            self._record.sync()
+        except (OSError, sqlite3.Error):
+            pass
+        self.abandon()
+
+    def abandon(self) -> None:
+        """
+        Let go of the folder and leave all as it is.
+        """
+        for file in self._files:
+            self._shut(file)
+        self._record.close()
+        self._lock.release()
+
+    # Taking in.
+
+    def _append(self, batches: Sequence[Batch], done: Done) -> None:
+        """
+        Put as many batches on disk as have room.
+        """
+        used = self._used()
+        try:
+            if self._current is None or sum(_sizes(self._current.path)) >= min(LARGEST, self._size // SHARE):
+                self._finish()
+                if used + EMPTY + growth(0) > self._size:
+                    return
+                self._current = self._create()
+                used += EMPTY
+            assert self._current.database is not None
+            row = pack(self.end.position, self.end.message, batches)
+            while used + growth(len(row.layout) + len(row.payload)) > self._size:
+                batches = batches[: len(batches) // 2]
+                if not batches:
+                    return
+                row = pack(self.end.position, self.end.message, batches)
+            self._current.database.append(row)
+        except (OSError, sqlite3.Error) as error:
+            done.error = error
+            if not isFull(error):
+                # What the disk does with what comes next in this file is not known.
+                self._leaveCurrent()
+            return
+        self.end = Cursor(row.endPosition, row.endMessage)
+        done.appended = len(batches)
+
+    def _leaveCurrent(self) -> None:
+        """
+        Only read the current database from now on, in whatever state it is.
+        """
+        if self._current is not None:
+            self._shut(self._current)
+            self._current = None
+
+    def _create(self) -> _File:
+        """
+        Begin a new database.
+        """
+        position, message = self.end.position, self.end.message
+        path = self.path / f"batch-{position:016d}-message-{message:016d}.sqlite3"
+        for file in [each for each in self._files if each.first == self.end]:
+            # Nothing in it was ever taken in.
+            self._discard(file)
+        file = _File(path, self.end, database.create(path, self._sync))
+        self._files.append(file)
+        return file
+
+    def _finish(self) -> None:
+        """
+        Write nothing more to the current database.
+        """
+        if self._current is None:
+            return
+        assert self._current.database is not None
+        self._current.database.seal()
+        self._leaveCurrent()
+
+    def _shut(self, file: _File) -> None:
+        """
+        Close a database; it is opened again when something in it is wanted.
+        """
+        if file.database is not None:
+            try:
+                file.database.close()
+            except sqlite3.Error as error:
+                file.damage = file.damage or f"SQLite says: {error}"
+            file.database = None
+
+    # Reading.
+
+    def _read(self, cursor: Cursor, budget: int, done: Done) -> Cursor:
+        """
+        Read on.
+
+        :return: where to read on after that.
+        """
+        while budget > 0 and cursor.position < self.end.position:
+            place = max((i for i, file in enumerate(self._files) if file.first.position <= cursor.position), default=-1)
+            if place < 0:
+                # Somebody took files away while we run.
+                cursor = self._skip(None, cursor, self._files[0].first if self._files else self.end, done)
+                continue
+            file = self._files[place]
+            limit = self._files[place + 1].first if place + 1 < len(self._files) else self.end
+            reader = _Reader(file, limit, done)
+            cursor, budget = reader.read(cursor, budget)
+            if reader.exhausted:
+                cursor = self._skip(file, cursor, limit, done)
+            else:
+                break
+        return cursor
+
+    def _skip(self, file: _File | None, cursor: Cursor, limit: Cursor, done: Done) -> Cursor:
+        """
+        Go to the next database, and say what could not be read of this one.
+        """
+        missing = limit.message - cursor.message
+        if file is None:
+            done.damages.append(Damage(self.path, "files are missing", missing))
+            return limit
+        file.lost += missing
+        if missing:
+            file.damage = file.damage or "messages are missing"
+        if file.damage and not file.told:
+            done.damages.append(Damage(file.path, file.damage, file.lost))
+            file.told = True
+        if file is not self._current:
+            # Each open one has memory of its own.
+            self._shut(file)
+        return limit
+
+    # Giving room back.
+
+    def _removeBefore(self, settled: Cursor) -> None:
+        """
+        Remove the databases in which everything has settled.
+        """
+        while self._files and self._files[0] is not self._current:
+            file = self._files[0]
+            end = self._files[1].first if len(self._files) > 1 else self.end
+            if end.position > settled.position:
+                return
+            # Whoever finds it missing must know that it was not needed.
+            self._record.sync()
+            self._discard(file)
+            if file.damage and not file.told:
+                self._damages.append(Damage(file.path, file.damage, file.lost))
+
+    def _discard(self, file: _File) -> None:
+        """
+        Remove a database, or put it into quarantine.
+        """
+        self._shut(file)
+        if file.damage:
+            self._quarantine(file.path)
+        else:
+            file.path.unlink(missing_ok=True)
+            logOf(file.path).unlink(missing_ok=True)
+        self._files.remove(file)
+
+    def _quarantine(self, path: Path) -> None:
+        """
+        Put a file where it is not read any more, its log beside it.
+        """
+        quarantine = self.path / _QUARANTINE
+        quarantine.mkdir(mode=0o700, exist_ok=True)
+        for each in (path, logOf(path)):
+            if each.exists():
+                place, number = quarantine / each.name, 0
+                while place.exists():
+                    number += 1
+                    place = quarantine / f"{each.name}.{number}"
+                each.rename(place)
+
+    def _survey(self, done: Done) -> None:
+        """
+        Say what the oldest database has, and write nothing more to it, so that it can be given up.
+        """
+        if not self._files:
+            return
+        file = self._files[0]
+        try:
+            if file is self._current:
+                self._finish()
+            file.database = file.database or openOld(file.path)
+            for row in file.database.layouts():
+                done.oldest.extend(unpack(row))
+        except (Unreadable, BundleDamaged, OSError, sqlite3.Error) as error:
+            if not isBusyDisk(error):
+                file.damage = file.damage or str(error)
+
+    def _used(self) -> int:
+        """
+        Bytes on disk, and what the log will make its database grow by.
+        """
+        with os.scandir(self.path) as entries:
+            sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries if not entry.is_dir()}
+        return sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
+
+
+class _Reader:
+    """
+    Reads on in one database.
+
+    :ivar exhausted: whether there is nothing more in it.
+    """
+
+    def __init__(self, file: _File, limit: Cursor, done: Done) -> None:
+        """
+        :param limit: where it ends.
+        """
+        self._file = file
+        self._limit = limit
+        self._done = done
+        self.exhausted = False
+
+    def read(self, cursor: Cursor, budget: int) -> tuple[Cursor, int]:
+        """
+        Read until the budget is used up, or to the end.
+
+        :return: where to read on, and what is left of the budget.
+        """
+        file = self._file
+        try:
+            file.database = file.database or openOld(file.path)
+        except (Unreadable, sqlite3.Error, OSError) as error:
+            self._done.isReadable = not file.fails(error)
+            self.exhausted = self._done.isReadable
+            return cursor, budget
+        try:
+            # Closed, it no longer keeps the log from being worked in.
+            with closing(file.database.rowsFrom(cursor.position)) as rows:
+                for row in rows:
+                    if row.position >= self._limit.position:
+                        break
+                    cursor, budget = self._take(row, cursor, budget)
+                    if budget <= 0:
+                        return cursor, budget
+        except sqlite3.Error as error:
+            if file.fails(error):
+                self._done.isReadable = False
+                return cursor, budget
+            return self._search(file.database, cursor, budget)
+        self.exhausted = True
+        return cursor, budget
+
+    def _search(self, opened: Database, cursor: Cursor, budget: int) -> tuple[Cursor, int]:
+        """
+        Look for the next rows one by one, where they cannot be read in their order.
+        """
+        for _ in range(LOOKS):
+            if cursor.position >= self._limit.position:
+                self.exhausted = True
+                break
+            try:
+                row = opened.rowAt(cursor.position)
+            except sqlite3.Error:
+                row = None
+            before = cursor
+            if row is not None:
+                cursor, budget = self._take(row, cursor, budget)
+            if cursor.position == before.position:
+                cursor = Cursor(cursor.position + 1, cursor.message)
+            if budget <= 0:
+                break
+        return cursor, budget
+
+    def _take(self, row: Row, cursor: Cursor, budget: int) -> tuple[Cursor, int]:
+        """
+        Take what is sound in a row and lies behind the cursor.
+        """
+        file = self._file
+        try:
+            stored = list(unpack(row))
+        except BundleDamaged as error:
+            # Its numbers cannot be trusted: the next row's tell what is missing.
+            file.damage = file.damage or str(error)
+            return cursor, budget
+        if row.endPosition <= cursor.position or row.endPosition > self._limit.position:
+            return cursor, budget
+        file.lost += max(0, row.message - cursor.message)
+        for each in stored:
+            if each.position < cursor.position:
+                continue
+            if each.payload is None:
+                file.damage = file.damage or "its content has changed"
+                file.lost += each.count
+            else:
+                self._done.loaded.append(each)
+                budget -= len(each.payload)
+        return Cursor(row.endPosition, row.endMessage), budget
+
+
+def _sizes(path: Path) -> list[int]:
+    """
+    How large a database and its log are, in bytes.
+    """
+    return [each.stat().st_size for each in (path, logOf(path)) if each.exists()]
