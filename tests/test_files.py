@@ -8,14 +8,18 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from logrelay.config import SourceSettings
+from logrelay.config import SourceSettings, SpoolSettings
+from logrelay.configfile import readConfiguration
 from logrelay.events import Undelivered
 from logrelay.service import LogRelayService
+from logrelay.snapshot import FileSnapshot
 from logrelay.sources.wakeup import WakeUp
+from logrelay.tls import checkFiles, checkSourceFiles
 
 from .logrotate import WAYS, program, run, table
 from .loopback import openDescriptors, scripted, until
@@ -33,12 +37,22 @@ class FilesTests(RelayCase):
         self.log = self.folder / "app.log"
         self.log.touch()
 
-    def following(self, *servers: LogServer) -> LogRelayService:
+    def following(self, *servers: LogServer, **options: Any) -> LogRelayService:
         """
         A relay that follows the log.
+
+        :param options: of its destination.
         """
         source = SourceSettings("app.log", "file", path=str(self.log), to=("central",))
-        return self.relay([destination(*servers)], [source], stateDir=str(self.folder / "state"), stopTimeout=1)
+        state = str(self.folder / "state")
+        return self.relay([destination(*servers, **options)], [source], stateDir=state, stopTimeout=1)
+
+    def shown(self, relay: LogRelayService) -> FileSnapshot:
+        """
+        How far the log is.
+        """
+        [shown] = next(source.files for source in relay.snapshot().sources if source.files)
+        return shown
 
     def write(self, *lines: bytes) -> None:
         """
@@ -70,7 +84,7 @@ class FilesTests(RelayCase):
         await self.arrived(server, 5)
         self.write(b"x")
         await self.arrived(server, 6)
-        [shown] = next(source.files for source in relay.snapshot().sources if source.files)
+        shown = self.shown(relay)
         self.assertEqual((shown.path, shown.read, shown.lag), (str(self.log), self.log.stat().st_size, 0))
         await relay.stopService()
         self.assertEqual(server.messages, [b"one", b"two", b"three", b"four", b"five", b"six"])
@@ -95,6 +109,43 @@ class FilesTests(RelayCase):
         self.assertEqual(await self.arrived(server, 2), [b"one", b"two"])
 
     @scripted
+    async def test_spool(self) -> None:
+        """
+        What a spool has on disk is not read again, though no server has it.
+        """
+        server = self.server()
+        await server.refuse()
+        self.write(b"one", b"two")
+        spool = SpoolSettings(str(self.folder / "spool"))
+        relay = self.following(server, spool=spool)
+        await self.until(lambda: self.shown(relay).safe == 8)
+        await relay.stopService()
+        self.write(b"three")
+        server.listen()
+        relay = self.following(server, spool=spool)
+        await self.arrived(server, 3)
+        await relay.stopService()
+        self.assertEqual(server.messages, [b"one", b"two", b"three"])
+
+    @scripted
+    async def test_twoDestinations(self) -> None:
+        """
+        A position is that of the destination that is most behind.
+        """
+        one, other = self.server(), self.server()
+        await other.refuse()
+        self.write(b"one", b"two")
+        both = [destination(one, delivery="written"), destination(other, name="other", delivery="written")]
+        source = SourceSettings("app.log", "file", path=str(self.log), to=("central", "other"))
+        relay = self.relay(both, [source], stateDir=str(self.folder / "state"), stopTimeout=1)
+        await self.arrived(one, 2)
+        await self.until(lambda: not relay.snapshot().destinations[0].unsettledBatches)
+        self.assertEqual(self.shown(relay).safe, 0)
+        other.listen()
+        await self.until(lambda: self.shown(relay).safe == 8)
+        self.assertEqual(other.messages, [b"one", b"two"])
+
+    @scripted
     async def test_full(self) -> None:
         """
         A store that is full holds the source, and loses nothing.
@@ -111,6 +162,20 @@ class FilesTests(RelayCase):
         server.resume()
         await self.until(lambda: sum(map(len, server.connections[0]._pieces)) >= 200_000 * 603)
         self.assertEqual([int(line[:6]) for line in server.messages], list(range(200_000)))
+
+
+class ExampleTests(SynchronousTestCase):
+    """
+    The example of the documentation.
+    """
+
+    def test_isRead(self) -> None:
+        """
+        It is a configuration that follows files.
+        """
+        path = Path(__file__).resolve().parent.parent / "docs" / "examples" / "files.toml"
+        configuration = readConfiguration(str(path), checkFiles, checkSourceFiles)
+        self.assertEqual(configuration.sources[0].path, "/var/log/app/*.log")
 
 
 class WakeUpTests(TestCase):
