@@ -143,8 +143,8 @@ class Rotations(RuleBasedStateMachine):
     @rule(kill=st.booleans())
     def end(self, kill: bool) -> None:
         """
-        The relay ends, and what was not secured by then, or not saved, may be repeated; also where it has not looked since
-        a log was cut: its bookmark does not tell of a short copy that it has less than was read.
+        The relay ends, and what was not secured by then, or not saved, may be repeated; also where it has not looked
+        since a log was cut: its bookmark does not tell of a short copy that it has less than was read.
         """
         if kill or self.copying or self.following.now() < self.cut + 2:
             self.repeatable |= set(self.following.messages)

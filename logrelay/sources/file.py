@@ -191,11 +191,12 @@ class FileSource:
         self._look = None
         began = self._reactor.seconds()
         assert self.settings.path is not None
-        self._wakeUp.watch(foldersOf(self.settings.path))
-        self._pack.look()
-        now = self._reactor.seconds()
-        self._rested = now + (now - began) / LOOK_SHARE
-        if self._running:
+        try:
+            self._wakeUp.watch(foldersOf(self.settings.path))
+            self._pack.look()
+        finally:
+            now = self._reactor.seconds()
+            self._rested = now + (now - began) / LOOK_SHARE
             self._lookWithin(LOOK_INTERVAL)
 
     def _lookWithin(self, seconds: float) -> None:

@@ -68,6 +68,7 @@ class Pack:
     clock: Callable[[], float]
     _logs: dict[str, Log] = attrs.field(factory=dict)
     _followers: dict[Identity, Follower] = attrs.field(factory=dict)
+    _paths: dict[str, Follower] = attrs.field(factory=dict)
     _sought: dict[Follower, float] = attrs.field(factory=dict)
     _gone: dict[Follower, float] = attrs.field(factory=dict)
     _copies: Copies = attrs.field(factory=Copies)
@@ -145,6 +146,7 @@ class Pack:
             ):
                 log.since = now
         self._forget(now)
+        self._paths = {follower.path: follower for follower in self._followers.values()}
 
     def _logOf(self, path: str, named: set[str], now: float) -> Log:
         """
@@ -220,7 +222,9 @@ class Pack:
                 follower.close()
                 follower.log.leave(follower)
         except OSError as error:
+            # As when a network file system has lost it.  It is opened again at the next look.
             self.trouble(follower.path, error.strerror or str(error))
+            follower.detach()
 
     def _reopen(self, follower: Follower, sight: Sight) -> bool:
         """
@@ -312,7 +316,7 @@ class Pack:
         """
         follower = self._new(log, path, (0, 0), Stop())
         follower.attach(descriptor)
-        self._followers[follower.identity] = follower
+        self._followers[follower.identity] = self._paths[path] = follower
         follower.quiet = self.seconds()
         self.fine(path)
         self.changed()
@@ -423,12 +427,9 @@ class Pack:
 
     def at(self, path: str) -> Follower | None:
         """
-        Who is at a path.
+        Who is at a path, as it was when it was last looked at.
         """
-        log = self._logs.get(path)
-        if log is not None:
-            return log.current
-        return next((each for each in self._followers.values() if each.path == path), None)
+        return self._paths.get(path)
 
     def close(self) -> None:
         """
