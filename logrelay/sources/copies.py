@@ -102,7 +102,7 @@ class Copies:
             if likeness is Likeness.ALL:
                 self._copies.pop(copy.sight.identity, None)
                 return copy
-            if likeness is Likeness.PART and copy.sight.status.st_size:
+            if likeness is Likeness.PART and follower.tells(copy.sight.status.st_size):
                 part = copy
             if copy.sight.identity not in self._copies:
                 copy.close()

@@ -152,6 +152,13 @@ class Follower:
             return Likeness.ALL
         return Likeness.PART if os.fstat(descriptor).st_size < stop.offset else Likeness.NONE
 
+    def tells(self, size: int) -> bool:
+        """
+        Whether a file of this size that is the same as far as it goes is surely a copy.  Less than a line says nothing:
+        it may be the beginning of something else.
+        """
+        return b"\n" in self._head[:size] if self._head is not None else size >= self._print.length > 0
+
     def attach(self, descriptor: int) -> None:
         """
         Take a file that has all that was read.

@@ -264,7 +264,7 @@ class Pack:
         """
         follower.quiet = self.seconds()
         if follower.lag and follower not in follower.log.line:
-            follower.log.insert(follower)
+            self._insert(follower.log, follower)
         self.fine(follower.path)
         self.ready(follower)
 
@@ -279,7 +279,7 @@ class Pack:
                 if not self._returned(log, sight):
                     self._take(log, self._begin(log, sight.path, openFile(sight.path)))
             elif not self._copies.isCopy(sight, self._contents(log)):
-                log.insert(self._begin(log, sight.path, openFile(sight.path)))
+                self._insert(log, self._begin(log, sight.path, openFile(sight.path)))
         except OSError as error:
             self.trouble(sight.path, error.strerror or str(error))
 
@@ -288,6 +288,13 @@ class Pack:
         A file has come to a log's place; now those before it come to their ends.
         """
         log.take(follower)
+        self.ready(log.line[0])
+
+    def _insert(self, log: Log, follower: Follower) -> None:
+        """
+        A file has been rotated away from a log; the same.
+        """
+        log.insert(follower)
         self.ready(log.line[0])
 
     def _contents(self, log: Log) -> list[Follower]:
@@ -337,7 +344,7 @@ class Pack:
         if current:
             self._take(log, anew)
         else:
-            log.insert(anew)
+            self._insert(log, anew)
 
     def _missing(self, follower: Follower) -> None:
         """
