@@ -34,8 +34,8 @@ LAYERS = (
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.factory
     sources.file sources.flow sources.folders sources.follower sources.handler sources.interface sources.logs
-    sources.observer sources.pack sources.program sources.relp sources.sockets sources.stdin sources.stream
-    sources.systemd sources.tap sources.wakeup
+    sources.observer sources.pack sources.program sources.relp sources.roster sources.sockets sources.stdin
+    sources.stream sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
     "service",

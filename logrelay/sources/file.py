@@ -29,6 +29,7 @@ from .folders import foldersOf
 from .follower import Follower, Found
 from .interface import ISource, Reactor
 from .pack import Pack
+from .roster import Roster
 from .wakeup import WakeUp
 
 #: Seconds between two looks at what nobody has told us of.
@@ -84,7 +85,7 @@ class FileSource:
         self._complaints = Complaints(reactor, settings.name, tell)
         self._cuts = Cuts(counters, self._complaints)
         self._wakeUp = WakeUp(reactor, self._woken)
-        self._pack = self._newPack()
+        self._pack = self._newPack([])
         self._ready: OrderedDict[Follower, None] = OrderedDict()
         self._unwell: dict[str, str] = {}
         self._held = False
@@ -93,21 +94,25 @@ class FileSource:
         self._look: IDelayedCall | None = None
         self._rested = 0.0
 
-    def _newPack(self) -> Pack:
+    def _newPack(self, marks: list[Bookmark]) -> Pack:
         """
-        The files, none yet.
+        The files of some bookmarks.
         """
         assert self.settings.path is not None
-        return Pack(
-            pattern=self.settings.path,
+        roster = Roster(
             decoder=lambda: LineDecoder(self._origin, self.settings.maxMessageSize, self._counters),
             route=self._route,
             changed=self._positions.changed,
+            seconds=self._reactor.seconds,
+        )
+        roster.load(marks)
+        return Pack(
+            pattern=self.settings.path,
+            roster=roster,
             ready=self._isReady,
             trouble=self._trouble,
             fine=self._fine,
             lost=self._lost,
-            seconds=self._reactor.seconds,
             clock=self._clock,
         )
 
@@ -122,9 +127,7 @@ class FileSource:
         """
         Go on where the last run ended.
         """
-        marks = self._positions.of(self.settings.name)
-        self._pack = self._newPack()
-        self._pack.load(marks)
+        self._pack = self._newPack(self._positions.of(self.settings.name))
         self._positions.follow(self.settings.name, self.bookmarks)
         self._running, self._held = True, False
         self._throttle.add(self)
@@ -150,14 +153,14 @@ class FileSource:
         """
         How far the files are safe.
         """
-        return [follower.mark for follower in self._pack]
+        return [follower.mark for follower in self._pack.roster]
 
     @property
     def files(self) -> tuple[FileSnapshot, ...]:
         """
         The files, those first that are most behind.
         """
-        followers = (each for each in self._pack if each.log.current is each or each.lag)
+        followers = (each for each in self._pack.roster if each.log.current is each or each.lag)
         shown = sorted(followers, key=lambda each: (-each.lag, each.path))[:SHOWN]
         return tuple(FileSnapshot(each.path, each.offset, each.progress.stop.offset, each.lag) for each in shown)
 

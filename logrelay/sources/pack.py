@@ -9,32 +9,20 @@ same: one that has left its place is read to its end, then whatever was rotated 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import attrs
 
-from ..bookmarks import Bookmark, Identity, Stop
-from ..decoding import LineDecoder
-from ..progress import Progress
-from ..rotated import livesOf
-from ..routing import IRoute
+from ..bookmarks import Stop
 from .copies import Copies, Copy
 from .folders import Folders, Sight, Trouble, matched, openFile
 from .follower import Follower, Likeness
 from .logs import Log
+from .roster import Roster
 
 #: A file that has left its place is kept open until it has been quiet for so many seconds: programs write to it until
 #: they are told to open the new one.  After that it is still looked at, and opened again when it has grown.
 GRACE = 60.0
-
-#: So many seconds what was in a file that was cut is looked for; it may just be renamed once more.
-SEARCH = 2.0
-
-#: So many seconds a file that is gone from the folder is remembered: it may be moved back, from a backup for example.
-REMEMBERED = 24 * 3600.0
-
-#: And so many of them at most.
-MAX_REMEMBERED = 1000
 
 #: The times of files are some milliseconds behind the clock.
 COARSE = 0.05
@@ -46,69 +34,23 @@ class Pack:
     The files of one source.
 
     :ivar pattern: names those to be followed.
-    :ivar decoder: makes a decoder for one file.
-    :ivar changed: called when a bookmark has changed.
+    :ivar roster: those that are known.
     :ivar ready: called when a file is to be read.
     :ivar trouble: told of a path and what is wrong with it; ``fine``: of one with which nothing is.
     :ivar lost: told of a file whose content cannot be found any more.
-    :ivar seconds: the reactor's time; ``clock``: seconds since the epoch.
-    :ivar _sought: what was cut, or is gone, and until when it is looked for.
-    :ivar _gone: files that have no name any more, and since when.
+    :ivar clock: tells the time, in seconds since the epoch, as the times of files are.
+    :ivar _paths: who was where at the last look.
     """
 
     pattern: str
-    decoder: Callable[[], LineDecoder]
-    route: IRoute
-    changed: Callable[[], None]
+    roster: Roster
     ready: Callable[[Follower], None]
     trouble: Trouble
     fine: Callable[[str], None]
     lost: Callable[[Follower], None]
-    seconds: Callable[[], float]
     clock: Callable[[], float]
-    _logs: dict[str, Log] = attrs.field(factory=dict)
-    _followers: dict[Identity, Follower] = attrs.field(factory=dict)
     _paths: dict[str, Follower] = attrs.field(factory=dict)
-    _sought: dict[Follower, float] = attrs.field(factory=dict)
-    _gone: dict[Follower, float] = attrs.field(factory=dict)
     _copies: Copies = attrs.field(factory=Copies)
-
-    def __iter__(self) -> Iterator[Follower]:
-        # In this order: the first one of two that have the same file is the one that is in it.
-        yield from self._followers.values()
-        yield from self._sought
-
-    def load(self, marks: list[Bookmark]) -> None:
-        """
-        Go on where bookmarks are.
-        """
-        for mark in marks:
-            log = self._log(mark.log, mark.since)
-            log.since = max(log.since, mark.since)
-            follower = self._new(log, mark.path, mark.identity, mark.stop)
-            follower.goOn(mark)
-            if mark.identity in self._followers:
-                # It was cut, and what was in it is being looked for.
-                self._sought[follower] = self.seconds() + SEARCH
-                log.insert(follower)
-                continue
-            self._followers[mark.identity] = follower
-            if mark.path == mark.log:
-                log.take(follower)
-
-    def _log(self, path: str, since: float) -> Log:
-        """
-        The log at a path.
-        """
-        if path not in self._logs:
-            self._logs[path] = Log(path, since)
-        return self._logs[path]
-
-    def _new(self, log: Log, path: str, identity: Identity, stop: Stop) -> Follower:
-        """
-        A new follower.
-        """
-        return Follower(log, path, identity, Progress(stop, self.changed), self.decoder(), self.route)
 
     # Looking.
 
@@ -120,46 +62,29 @@ class Pack:
         folders = Folders()
         here = {sight.identity: sight for sight in matched(self.pattern, self.trouble)}
         named, paths = set(here), {sight.path for sight in here.values()}
-        for log in self._logs.values():
-            here = {sight.identity: sight for sight in folders.rotated(log.path)} | here
+        for log in self.roster.logs.values():
+            for rotated in folders.rotated(log.path):
+                here.setdefault(rotated.identity, rotated)
         seen = set(here)
-        for follower in list(self._followers.values()):
+        for follower in list(self.roster.followers.values()):
             sight = here.get(follower.identity) or folders.find(follower.path, follower.identity)
             here.pop(follower.identity, None)
             if sight is not None and sight.identity in named:
                 self._place(follower, sight, paths)
             if not self._known(follower, sight, now) and sight is not None and sight.identity in seen:
                 here[sight.identity] = sight
-        fresh = [(self._logOf(new.path, paths, now), new) for new in here.values()]
+        fresh = [(self.roster.logOf(new.path, paths, now), new) for new in here.values()]
         # Those in their places last: what was rotated away comes before them.
         for log, new in sorted(fresh, key=lambda entry: (entry[0].path == entry[1].path, entry[1].written)):
             if new.identity in named or new.written > log.since - COARSE:
                 self._newcomer(log, new)
         self._seek(folders)
         self._copies.clean(seen, now)
-        for log in self._logs.values():
-            if (
-                log.current is not None
-                and log.current.descriptor is not None
-                and not log.current.lag
-                and now > log.since
-            ):
-                log.since = now
-        self._forget(now)
-        self._paths = {follower.path: follower for follower in self._followers.values()}
-
-    def _logOf(self, path: str, named: set[str], now: float) -> Log:
-        """
-        The log to which a file belongs that is not known.
-
-        :param named: the paths that the pattern names.
-        """
-        folder, name = os.path.split(path)
-        for live in livesOf(name):
-            home = os.path.join(folder, live)
-            if home in self._logs or home in named:
-                return self._log(home, now)
-        return self._log(path, now)
+        for log in self.roster.logs.values():
+            if log.current is not None and log.current.descriptor is not None and not log.current.lag:
+                log.since = max(log.since, now)
+        self.roster.forget(now)
+        self._paths = {follower.path: follower for follower in self.roster.followers.values()}
 
     def _place(self, follower: Follower, sight: Sight, named: set[str]) -> None:
         """
@@ -167,7 +92,7 @@ class Pack:
         """
         if sight.path == follower.path:
             return
-        log = self._logOf(sight.path, named, self.clock())
+        log = self.roster.logOf(sight.path, named, self.clock())
         if log is not follower.log:
             inLine = follower in follower.log.line
             follower.log.leave(follower)
@@ -183,12 +108,12 @@ class Pack:
         """
         log = follower.log
         if sight is None:
-            self._gone.setdefault(follower, now)
+            self.roster.gone.setdefault(follower, now)
         else:
-            self._gone.pop(follower, None)
+            self.roster.gone.pop(follower, None)
             if sight.path != follower.path:
                 follower.path = sight.path
-                self.changed()
+                self.roster.changed()
             if sight.path == log.path and log.current is not follower:
                 self._take(log, follower)
             elif sight.path != log.path and log.current is follower:
@@ -215,8 +140,8 @@ class Pack:
                     self.ready(follower)
                 else:
                     self.cut(follower)
-            elif self.seconds() - follower.quiet > GRACE and (
-                follower.log.current is not follower or follower in self._gone
+            elif self.roster.seconds() - follower.quiet > GRACE and (
+                follower.log.current is not follower or follower in self.roster.gone
             ):
                 follower.finish()
                 follower.close()
@@ -262,7 +187,7 @@ class Pack:
         """
         There is something to read in a file.
         """
-        follower.quiet = self.seconds()
+        follower.quiet = self.roster.seconds()
         if follower.lag and follower not in follower.log.line:
             self._insert(follower.log, follower)
         self.fine(follower.path)
@@ -278,7 +203,7 @@ class Pack:
             if sight.path == log.path:
                 if not self._returned(log, sight):
                     self._take(log, self._begin(log, sight.path, openFile(sight.path)))
-            elif not self._copies.isCopy(sight, self._contents(log)):
+            elif not self._copies.isCopy(sight, self.roster.contents(log)):
                 self._insert(log, self._begin(log, sight.path, openFile(sight.path)))
         except OSError as error:
             self.trouble(sight.path, error.strerror or str(error))
@@ -297,17 +222,11 @@ class Pack:
         log.insert(follower)
         self.ready(log.line[0])
 
-    def _contents(self, log: Log) -> list[Follower]:
-        """
-        What a copy may be a copy of.
-        """
-        return [follower for follower in (log.current, *self._sought) if follower is not None and follower.log is log]
-
     def _returned(self, log: Log, sight: Sight) -> bool:
         """
         Go on in a file in which all is that was read of one that is gone: from a backup, or on another disk.
         """
-        for follower in tuple(self._sought):
+        for follower in tuple(self.roster.sought):
             if follower.log is log:
                 copy = Copy(sight, follower)
                 if copy.likeness(follower) is Likeness.ALL:
@@ -321,12 +240,12 @@ class Pack:
         """
         Begin to follow an open file from its beginning.
         """
-        follower = self._new(log, path, (0, 0), Stop())
+        follower = self.roster.new(log, path, (0, 0), Stop())
         follower.attach(descriptor)
-        self._followers[follower.identity] = self._paths[path] = follower
-        follower.quiet = self.seconds()
+        self.roster.followers[follower.identity] = self._paths[path] = follower
+        follower.quiet = self.roster.seconds()
         self.fine(path)
-        self.changed()
+        self.roster.changed()
         self.ready(follower)
         return follower
 
@@ -350,17 +269,9 @@ class Pack:
         """
         What was read of a file is not where it was.  It is looked for, unless there was nothing more to come of it.
         """
-        log = follower.log
-        if self._followers.get(follower.identity) is follower:
-            del self._followers[follower.identity]
-        self._gone.pop(follower, None)
-        if (follower in log.line or follower.lag) and not follower.blank:
-            self._sought[follower] = self.seconds() + SEARCH
-            follower.miss()
-            if log.current is follower:
-                log.displaced()
-            elif follower not in log.line:
-                log.insert(follower)
+        self.roster.drop(follower)
+        if (follower in follower.log.line or follower.lag) and not follower.blank:
+            self.roster.seek(follower)
         else:
             self._leave(follower)
 
@@ -368,12 +279,12 @@ class Pack:
         """
         Look for what was in files that were cut, or are gone.
         """
-        for follower, until in list(self._sought.items()):
-            copy = self._copies.find(follower, folders, self._followers)
+        for follower, until in list(self.roster.sought.items()):
+            copy = self._copies.find(follower, folders, self.roster.followers)
             if copy is not None:
                 self._moved(follower, copy)
-            elif self.seconds() >= until:
-                del self._sought[follower]
+            elif self.roster.seconds() >= until:
+                del self.roster.sought[follower]
                 self.lost(follower)
                 self._leave(follower)
 
@@ -390,9 +301,9 @@ class Pack:
         else:
             follower.attach(copy.descriptor)
             self._goesOn(follower)
-        del self._sought[follower]
-        self._followers[follower.identity] = follower
-        self.changed()
+        del self.roster.sought[follower]
+        self.roster.followers[follower.identity] = follower
+        self.roster.changed()
 
     def _leave(self, follower: Follower) -> None:
         """
@@ -402,7 +313,7 @@ class Pack:
         follower.close()
         follower.log.leave(follower)
         self.release(follower)
-        self.changed()
+        self.roster.changed()
 
     # Order, and the end.
 
@@ -416,22 +327,6 @@ class Pack:
         if log.line and log.line[0] is not follower:
             self.ready(log.line[0])
 
-    def _forget(self, now: float) -> None:
-        """
-        Forget files that are gone, and logs of which nothing is left.
-        """
-        gone = [each for each in self._gone if each.descriptor is None and not each.progress.pending]
-        surplus = len(gone) - MAX_REMEMBERED
-        for place, follower in enumerate(gone):
-            if place < surplus or now - self._gone[follower] > REMEMBERED:
-                del self._gone[follower]
-                self._followers.pop(follower.identity, None)
-                follower.log.leave(follower)
-                self.changed()
-        used = {follower.log.path for follower in self}
-        for path in [path for path in self._logs if path not in used]:
-            del self._logs[path]
-
     def at(self, path: str) -> Follower | None:
         """
         Who is at a path, as it was when it was last looked at.
@@ -442,6 +337,6 @@ class Pack:
         """
         Follow nothing any more.
         """
-        for follower in self:
+        for follower in self.roster:
             follower.close()
         self._copies.close()
