@@ -21,8 +21,9 @@ class SourceSettings:
     One ``[[source]]``.
 
     :ivar name: unique among the sources; for people (``tcp:5140``, ``stdin``).
-    :ivar type: ``syslog``, ``relp`` or ``stdin``.
-    :ivar listen: where to listen; ``None`` for standard input.
+    :ivar type: ``syslog``, ``relp``, ``file`` or ``stdin``.
+    :ivar listen: where to listen; ``None`` for files and standard input.
+    :ivar path: the pattern that names the files, absolute; ``None`` for all but those.
     :ivar framing: ``None`` means ``auto``: told from the first bytes of each connection.
     :ivar to: names of the destinations that get its messages; never empty.
     """
@@ -37,6 +38,7 @@ class SourceSettings:
     mode: int = 0o666
     reusePort: bool = False
     to: tuple[str, ...] = ()
+    path: str | None = None
 
 
 @attrs.frozen

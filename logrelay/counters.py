@@ -25,6 +25,7 @@ class SourceCounters:
     :ivar connections: connections accepted.
     :ivar refused: connections closed since ``max-connections`` were open, or since their TLS handshake failed.
     :ivar kernelDrops: datagrams that the kernel dropped before we could read them.
+    :ivar unfound: how often a followed file was cut or removed, and what may have stood in it unread cannot be found.
     :ivar dropped: messages given up, by reason.
     """
 
@@ -37,6 +38,7 @@ class SourceCounters:
     connections: int = 0
     refused: int = 0
     kernelDrops: int = 0
+    unfound: int = 0
     dropped: Counter[str] = attrs.field(factory=Counter)
 
 

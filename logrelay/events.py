@@ -257,6 +257,18 @@ class SourceTrouble(Event):
 
 
 @attrs.frozen
+class PositionsTrouble(Event):
+    """
+    How far files have been relayed cannot be read, or saved.
+    """
+
+    level = "error"
+    text = "{path} {why}"
+    path: str
+    why: str
+
+
+@attrs.frozen
 class SourceEnded(Event):
     """
     A source has come to its end, and is not read any more.

@@ -14,7 +14,7 @@ from .destination import Destination
 from .events import Digest, EventLog
 from .failover import RELOAD
 from .routing import Route
-from .snapshot import SourceSnapshot
+from .snapshot import FileSnapshot, SourceSnapshot
 from .stamping import Numbering
 from .throttle import Throttle
 
@@ -38,15 +38,16 @@ class Feed:
     answered: bool = False
     saidToWait: bool = False
 
-    def snapshot(self, addresses: tuple[str, ...] = ()) -> SourceSnapshot:
+    def snapshot(self, addresses: tuple[str, ...] = (), files: tuple[FileSnapshot, ...] = ()) -> SourceSnapshot:
         """
         The state now.  A source that can't be made to wait, or brings nothing, is held by nobody.
 
         :param addresses: where it listens.
+        :param files: which it follows.
         """
         heldBy = tuple(sorted(self.throttle.held)) if self.throttle.waiting else ()
         counters = attrs.evolve(self.counters, dropped=self.counters.dropped.copy())
-        return SourceSnapshot(self.name, addresses, heldBy, counters)
+        return SourceSnapshot(self.name, addresses, heldBy, counters, files)
 
 
 class Feeds:

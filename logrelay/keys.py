@@ -18,7 +18,23 @@ from .listening import FORMS as LISTEN_FORMS
 from .listening import parseListen
 from .servers import FORMS as SERVER_FORMS
 from .servers import splitServer
-from .values import ADDRESS, GIB, MIB, TRUTH, Choice, File, Folder, Kind, Mistake, Number, Parsed, Several, Size, shown
+from .values import (
+    ADDRESS,
+    GIB,
+    MIB,
+    TRUTH,
+    Choice,
+    File,
+    Folder,
+    Kind,
+    Mistake,
+    Number,
+    Parsed,
+    Pattern,
+    Several,
+    Size,
+    shown,
+)
 
 #: Seconds.  Whoever asks for more than a week surely thinks of another unit.
 LONGEST = 7 * 24 * 3600
@@ -190,11 +206,12 @@ SOURCE = Section(
     (
         Key(
             "type",
-            Choice(_words("syslog", "relp", "stdin"), later=("file",)),
-            "What it reads: a socket that speaks syslog or RELP, or standard input (which needs twistd -n).",
+            Choice(_words("syslog", "relp", "file", "stdin")),
+            "What it reads: a socket that speaks syslog or RELP, files, or standard input (which needs twistd -n).",
             '"syslog"',
         ),
         Key("listen", LISTEN, "Where it listens, as a Twisted endpoint description."),
+        Key("path", Pattern(), "For file: which files are followed; ** stands for any folders."),
         Key(
             "framing",
             Choice({"auto": None, **_WIRE}),
@@ -218,7 +235,6 @@ SOURCE = Section(
         Key("reuse-port", TRUTH, "For tcp, tls and udp: lets several relays share the port.", "false"),
         Key("to", Several(NAME), "Which destinations get its messages; all of them unless given."),
     ),
-    later=("path",),
 )
 
 DESTINATION = Section(

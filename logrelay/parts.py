@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.defer import TimeoutError as TooLong
+from twisted.internet.threads import deferToThreadPool
 
 from . import events
 from .config import DestinationSettings, SourceSettings
@@ -25,6 +26,7 @@ from .failover import Connected
 from .feeds import Feeds
 from .link import Link
 from .listeners import Exchange, Listeners
+from .positions import Positions
 from .sources import ISource, sourceFor
 from .sources.interface import IAdjustable
 from .stamping import Numbering
@@ -60,7 +62,12 @@ class Parts:
     :ivar running: whether they work.
     """
 
-    def __init__(self, reactor: Any, log: EventLog, numbering: Numbering, hostname: bytes) -> None:
+    def __init__(self, reactor: Any, log: EventLog, numbering: Numbering, hostname: bytes, stateDir: str) -> None:
+        """
+        :param numbering: what stamps are numbered by.
+        :param hostname: what stands for a missing host in local messages.
+        :param stateDir: where it is kept how far files have been relayed.
+        """
         self._reactor = reactor
         self._log = log
         self._hostname = hostname
@@ -70,7 +77,14 @@ class Parts:
         self.feeds.add(PROGRAM, ())
         self.destinations: dict[str, Destination] = {}
         self.listeners = Listeners(log.tell)
+        self._positions = Positions(reactor, stateDir, self._elsewhere, log.tell)
         self.running = False
+
+    def _elsewhere(self, work: Callable[[], None]) -> Deferred[None]:
+        """
+        Do something in a thread, so that nobody waits for the disk.
+        """
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
     # At work.
 
@@ -104,6 +118,7 @@ class Parts:
         self.running = False
         await self.listeners.stop()
         await gatherResults([each.stop(limit) for each in self.destinations.values()])
+        await self._positions.stop()
         for ways in self._ways.values():
             ways.resolver.stop()
 
@@ -268,7 +283,15 @@ class Parts:
         """
         feed = self.feeds[settings.name]
         return sourceFor(
-            self._reactor, settings, feed.route, feed.throttle, feed.counters, self._hostname, tls, self._log.tell
+            self._reactor,
+            settings,
+            feed.route,
+            feed.throttle,
+            feed.counters,
+            self._hostname,
+            tls,
+            self._log.tell,
+            self._positions,
         )
 
     def _reconfigure(self, settings: DestinationSettings, ways: Ways) -> Deferred[None]:

@@ -31,6 +31,7 @@ from .inlet import Inlet
 from .listeners import addressesOf
 from .parts import PROGRAM, Parts
 from .snapshot import ReloadSnapshot, Snapshot
+from .sources import FileSource
 from .sources.interface import Reactor
 from .stamping import Numbering, bootName
 
@@ -69,7 +70,7 @@ class LogRelayService(Service):
         self._hostname = (hostname or socket.gethostname()).encode("ascii", "replace")
         self.log = EventLog([logEvent], lambda: _log.failure("an observer of the relay's events failed"))
         numbering = Numbering(bootName(reactor.seconds(), chance()))
-        self._parts = Parts(reactor, self.log, numbering, self._hostname)
+        self._parts = Parts(reactor, self.log, numbering, self._hostname, configuration.stateDir)
         self._origin = Origin(PROGRAM, self._hostname)
         self._entrances: dict[frozenset[str], Entrance] = {}
         # Those that the program still has; the others have nothing to stop.
@@ -256,7 +257,10 @@ class LogRelayService(Service):
         """
         listening = self._parts.listeners.sources
         addresses = {name: addressesOf(source) for name, source in listening.items()}
-        sources = tuple(feed.snapshot(addresses.get(feed.name, ())) for feed in self._parts.feeds.all)
+        files = {name: source.files for name, source in listening.items() if isinstance(source, FileSource)}
+        sources = tuple(
+            feed.snapshot(addresses.get(feed.name, ()), files.get(feed.name, ())) for feed in self._parts.feeds.all
+        )
         destinations = tuple(destination.snapshot() for destination in self._destinations.values())
         return Snapshot(self._reactor.seconds(), sources, destinations, self._lastReload)
 

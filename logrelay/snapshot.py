@@ -78,18 +78,36 @@ class DestinationSnapshot:
 
 
 @attrs.frozen
+class FileSnapshot:
+    """
+    One file that a source follows.
+
+    :ivar read: bytes that were read.
+    :ivar safe: bytes that no crash makes us read again.
+    :ivar lag: bytes that were not read when it was last looked at.
+    """
+
+    path: str
+    read: int
+    safe: int
+    lag: int
+
+
+@attrs.frozen
 class SourceSnapshot:
     """
     One source.
 
     :ivar addresses: where it listens: ``host:port``, or a path.
     :ivar heldBy: the destinations that make it wait; and ``reload``, while one that it feeds is going to be removed.
+    :ivar files: of a source of files, some that it follows: those that are most behind.
     """
 
     name: str
     addresses: tuple[str, ...]
     heldBy: tuple[str, ...]
     counters: SourceCounters
+    files: tuple[FileSnapshot, ...] = ()
 
 
 @attrs.frozen

@@ -19,8 +19,12 @@ from .values import meant, shown
 _STREAMS = ("tcp", "tls", "unix", "systemd")
 _RELP = ("tcp", "tls")
 
+#: What does not listen.
+_DEAF = {"stdin": "standard input does", "file": "files do"}
+
 #: Where keys that not every source knows have a meaning.
 _ONLY = {
+    "path": ("file",),
     "framing": (*_STREAMS, "stdin"),
     "max-connections": _STREAMS,
     "so-rcvbuf": ("udp",),
@@ -39,6 +43,7 @@ class SourceRules:
     :ivar tls: whether there is a certificate for ``tls:`` sources.
     :ivar taken: what the sources read so far listen on, and whether they let others share their ports.
         Standard input is ``None``.
+    :ivar followed: the patterns of files that they follow, as written.
     """
 
     findings: Findings
@@ -46,6 +51,7 @@ class SourceRules:
     destinations: Collection[str]
     tls: bool
     taken: list[tuple[Listen | None, bool]] = attrs.field(factory=list)
+    followed: list[str] = attrs.field(factory=list)
 
     def read(self, path: KeyPath, table: Mapping[str, object]) -> SourceSettings | None:
         """
@@ -54,13 +60,12 @@ class SourceRules:
         :return: the settings, or ``None`` if anything was wrong.
         """
         before = len(self.findings.found)
-        if table.get("type") == "file":
-            # Its other keys belong to this type: nothing more can be said of them.
-            table = {"type": table["type"]}
         own = readSection(self.findings, SOURCE, path, table, self.base)
         type_ = own.values.get("type")
         listen = self._listen(own) if type_ else None
-        if type_ == "stdin" or listen:
+        if type_ == "file":
+            name = self._files(own)
+        elif type_ == "stdin" or listen:
             self._applicable(own, listen)
             name = self._apart(own, listen)
         to = self._to(own)
@@ -68,14 +73,29 @@ class SourceRules:
             return None
         return SourceSettings(**{**own.values, "name": name, "listen": listen, "to": to})
 
+    def _files(self, own: Reading) -> str:
+        """
+        Which files it follows.
+
+        :return: the source's name, unlike that of any other.
+        """
+        if "path" not in own.written:
+            self.findings.add((*own.path, "path"), "is missing", 'add it, as in "/var/log/app/*.log"')
+        self._applicable(own, None)
+        text = str(own.written.get("path", "file"))
+        same = self.followed.count(text)
+        self.followed.append(text)
+        return f"{text} #{same + 1}" if same else text
+
     def _listen(self, own: Reading) -> Listen | None:
         """
         Where it listens; paths made absolute.
         """
         path = (*own.path, "listen")
-        if own.values["type"] == "stdin":
+        if own.values["type"] in _DEAF:
             if "listen" in own.written:
-                self.findings.add(path, "standard input does not listen", 'take it out, or write type = "syslog"')
+                what = f"{_DEAF[own.values['type']]} not listen"
+                self.findings.add(path, what, 'take it out, or write type = "syslog"')
             return None
         if "listen" not in own.written:
             self.findings.add(path, "is missing", 'add it, as in "tcp:5140", or write type = "stdin"')
@@ -94,14 +114,14 @@ class SourceRules:
         """
         Refuse keys that would change nothing.  One that is written with its default does no harm.
         """
-        kind = listen.kind if listen else "stdin"
+        kind = listen.kind if listen else own.values["type"]
         if own.values["type"] == "relp":
             self._relp(own, kind)
         for key in SOURCE.keys:
             kinds = _ONLY.get(key.name, (kind,))
             if kind in kinds or key.name not in own.written or key.attribute not in own.values:
                 continue
-            if own.written[key.name] != key.defaultValue():
+            if not key.default or own.written[key.name] != key.defaultValue():
                 what = f"has no meaning for {kind}: it is for {', '.join(kinds)}"
                 self.findings.add((*own.path, key.name), what, "take it out")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import glob
 import json
 import os
 import re
@@ -258,6 +259,23 @@ class File:
         if not regular:
             raise Mistake(f"{shown(path)} is not a regular file", remedy)
         return path
+
+
+@attrs.frozen
+class Pattern:
+    """
+    The path of files, with wildcards.
+    """
+
+    label: str = attrs.field(
+        default='the path of files, where * ? [a-z] stand for what may vary, as in "/var/log/app/*.log"', init=False
+    )
+
+    def read(self, value: object, base: str) -> object:
+        text = _text(value, "the path of files")
+        if text.endswith("/"):
+            raise Mistake(f"{shown(value)} is a folder", f"write {shown(text + '*')} for the files in it")
+        return os.path.normpath(os.path.join(glob.escape(base), text))
 
 
 @attrs.frozen

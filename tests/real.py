@@ -1,7 +1,7 @@
 """
-The real programs: Debian's syslog-ng and rsyslog as log servers, and loggen as a client.
+The real programs: Debian's syslog-ng and rsyslog as log servers, loggen as a client, and logrotate.
 
-The two daemons' packages conflict, and none of them is to run on its own, so nothing of theirs is installed:
+The two daemons' packages conflict, and none of all is to run on its own, so nothing of theirs is installed:
 ``python -m tests.real`` downloads the packages, unpacks them into ``.real/`` (which git ignores) and installs only
 the libraries that they need.  The daemons run from there, each in a directory of its own, on a port of its own.
 
@@ -25,7 +25,7 @@ import attrs
 
 TOP = Path(__file__).resolve().parent.parent
 ROOT = TOP / ".real"
-PACKAGES = ("syslog-ng-core", "rsyslog", "rsyslog-openssl", "rsyslog-relp")
+PACKAGES = ("syslog-ng-core", "rsyslog", "rsyslog-openssl", "rsyslog-relp", "logrotate")
 
 #: The servers must never be what limits a test: this many connections each, and messages of up to 64 KiB.
 CONNECTIONS = 1000

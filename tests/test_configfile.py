@@ -50,6 +50,10 @@ mode = 0o666                        # unix sockets
 reuse-port = false                  # tcp, udp
 to = ["central"]                    # default: every destination
 
+[[source]]
+type = "file"
+path = "/var/log/app/*.log"
+
 [destination.central]
 driver = "syslog"
 format = "rfc5424"
@@ -253,9 +257,14 @@ DESTINATION_MISTAKES = [
 #: Mistakes in a source, in the same way.
 SOURCE_MISTAKES = [
     ("lisen = 'tcp:1'", 5, "lisen", "is unknown", "did you mean listen?"),
-    ("path = '/var/log/*'", 5, "path", "not available in this version", "take it out"),
-    ("type = 'file'\npath = '/a'", 5, "type", "not available in this version", '"syslog", "relp", "stdin"'),
-    ("type = 'journal'", 5, "type", "is none of", '"syslog", "relp", "stdin"'),
+    ("path = '/var/log/*'", 5, "path", "no meaning for tcp: it is for file", "take it out"),
+    ("type = 'file'\npath = '/a'", 4, "listen", "files do not listen", "take it out"),
+    ("[[source]]\ntype = 'file'", 5, "path", "is missing", "/var/log/app/*.log"),
+    ("[[source]]\ntype = 'file'\npath = ''", 7, "path", "can't be the path of files", "write the path of files"),
+    ("[[source]]\ntype = 'file'\npath = 5", 7, "path", "5 is not a text", "in quotes"),
+    ("[[source]]\ntype = 'file'\npath = '/var/log/'", 7, "path", "is a folder", '"/var/log/*"'),
+    ("[[source]]\ntype = 'file'\npath = '/a'\nframing = 'lf'", 8, "framing", "no meaning for file", "take it out"),
+    ("type = 'journal'", 5, "type", "is none of", '"syslog", "relp", "file", "stdin"'),
     ("type = 'relp'\nframing = 'lf'", 6, "framing", "frames of its own", "take it out"),
     ("[[source]]\ntype = 'relp'", 5, "listen", "is missing", "tcp:5140"),
     ("[[source]]\ntype = 'relp'\nlisten = 'udp:2514'", 7, "listen", "can't be listened for on udp", "tcp:2514"),
@@ -430,7 +439,10 @@ class GoodFileTests(FileTestCase):
         )
         text = "tcp:5140:interface=127.0.0.1"
         expected = Configuration(
-            sources=(SourceSettings(text, listen=Listen("tcp", text, 5140, "127.0.0.1"), to=("central",)),),
+            sources=(
+                SourceSettings(text, listen=Listen("tcp", text, 5140, "127.0.0.1"), to=("central",)),
+                SourceSettings("/var/log/app/*.log", "file", to=("central",), path="/var/log/app/*.log"),
+            ),
             destinations=(
                 DestinationSettings(
                     "central",
@@ -568,12 +580,19 @@ class GoodFileTests(FileTestCase):
             [[source]]
             listen = "systemd:domain=UNIX:name=log"
             framing = "lf"
+            [[source]]
+            type = "file"
+            path = "app/../*.log"
+            [[source]]
+            type = "file"
+            path = "app/../*.log"
+            to = ["b"]
             """
         sources = self.read(text).sources
-        self.assertEqual(
-            [source.name for source in sources],
-            ["stdin", "tcp:0", "tcp:0 #2", "unix:run/../log", "udp:514", "udp:514 #2", "systemd:domain=UNIX:name=log"],
-        )
+        names = ["stdin", "tcp:0", "tcp:0 #2", "unix:run/../log", "udp:514", "udp:514 #2"]
+        names += ["systemd:domain=UNIX:name=log", "app/../*.log", "app/../*.log #2"]
+        self.assertEqual([source.name for source in sources], names)
+        self.assertEqual({source.path for source in sources[-2:]}, {self.file("*.log")})
         self.assertEqual([source.to for source in sources[:3]], [("a", "b"), ("a", "b"), ("b",)])
         self.assertEqual([source.listen.path for source in sources if source.listen][2], self.file("log"))
         self.assertIdentical(sources[0].listen, None)

@@ -19,22 +19,22 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    backoff batches bucket config configfile conversion counters decoding destinationrules difference encoding errors
-    events formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
-    remembered rotation routing search sections servers snapshot sourcerules spool
-    spool.arrivals spool.backlog spool.bundles spool.database spool.folder
-    spool.lock spool.reading spool.record spool.store stamping store timestamps validation
-    values watched window
+    backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
+    encoding errors events formats framing keys lines listening liveness marks outbox progress recognition relp
+    relpclient relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
+    spool spool.arrivals spool.backlog spool.bundles spool.database spool.folder spool.lock spool.reading spool.record
+    spool.store stamping store timestamps validation values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery destination disk endpoints entrance eventlogger
-    failback failover feeds inlet link listeners probe reasons
+    failback failover feeds inlet link listeners positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
-    sources sources.acceptor sources.connection sources.datagram sources.dialogue sources.factory sources.flow
-    sources.handler sources.interface sources.observer sources.program sources.relp sources.sockets sources.stdin
-    sources.stream sources.systemd sources.tap
+    sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.factory
+    sources.file sources.flow sources.folders sources.follower sources.handler sources.interface sources.logs
+    sources.observer sources.pack sources.program sources.relp sources.roster sources.sockets sources.stdin
+    sources.stream sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
     "parts service",

@@ -3,8 +3,9 @@ Where messages come in: everything that a ``[[source]]`` can describe, and what 
 """
 
 from .factory import sourceFor
+from .file import FileSource
 from .handler import RelayHandler
 from .interface import CannotListen, ISource
 from .observer import RelayObserver
 
-__all__ = ["CannotListen", "ISource", "RelayHandler", "RelayObserver", "sourceFor"]
+__all__ = ["CannotListen", "FileSource", "ISource", "RelayHandler", "RelayObserver", "sourceFor"]

@@ -13,10 +13,12 @@ from ..config import SourceSettings
 from ..counters import SourceCounters
 from ..eventlogger import logEvent
 from ..events import Observer
+from ..positions import Positions
 from ..routing import IRoute
 from ..throttle import Throttle
 from .datagram import DatagramSource
 from .dialogue import SyslogFlow
+from .file import FileSource
 from .interface import ISource, Reactor
 from .relp import RelpFlow
 from .sockets import BoundSocket, openSocket
@@ -34,6 +36,7 @@ def sourceFor(
     hostname: bytes,
     tls: IOpenSSLServerConnectionCreator | None = None,
     tell: Observer = logEvent,
+    positions: Positions | None = None,
 ) -> ISource:
     """
     Build the source that the settings describe.  Nothing is opened yet.
@@ -44,8 +47,11 @@ def sourceFor(
     :param hostname: our own name, for messages of this host that bear none.
     :param tls: for ``tls:`` sources: what they present and ask for.
     :param tell: told what goes wrong at the source.
+    :param positions: for files: keeps how far they have been relayed.
     """
     listen = settings.listen
+    if settings.path is not None and positions is not None:
+        return FileSource(reactor, settings, route, throttle, counters, hostname, positions, tell)
     if listen is None:
         return StdinSource(reactor, settings, route, throttle, counters, hostname, tell=tell)
     if listen.kind in ("udp", "unix-dgram"):
