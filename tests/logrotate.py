@@ -233,7 +233,10 @@ class Relay:
         """
         assert self._process is not None
         self._process.send_signal(number)
-        self._process.wait(60)
+        try:
+            self._process.wait(60)
+        finally:
+            self._process.kill()
 
 
 @attrs.frozen

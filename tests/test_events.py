@@ -96,6 +96,11 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "warn",
         "source udp:514: a datagram was cut [overlong: 7 since last told]",
     ),
+    (
+        events.PositionsTrouble("/state/file-positions.json", "cannot be saved (No space left on device)"),
+        "error",
+        "/state/file-positions.json cannot be saved (No space left on device)",
+    ),
     (events.SourceEnded("stdin"), "info", "source stdin has ended and is not read any more"),
     (events.Reloaded("sources added: udp:514"), "info", "reloaded: sources added: udp:514"),
     (

@@ -1,12 +1,10 @@
 """
-Files, followed by whole relays on the real reactor, and the real logrotate.
+Files, followed by whole relays on the real reactor.
 """
 
 from __future__ import annotations
 
 import shutil
-import signal
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from logrelay.snapshot import FileSnapshot
 from logrelay.sources.wakeup import WakeUp
 from logrelay.tls import checkFiles, checkSourceFiles
 
-from .logrotate import WAYS, program, run, table
 from .loopback import openDescriptors, scripted, until
 from .relays import LogServer, RelayCase, destination, heard
 from .sourcing import folder
@@ -218,26 +215,3 @@ class WakeUpTests(TestCase):
         wakeUp.stop()
         wakeUp.stop()
         self.assertEqual(await openDescriptors(reactor), before)
-
-
-class LogrotateTests(SynchronousTestCase):
-    """
-    A short run of ``python -m tests.logrotate``.
-    """
-
-    if program() is None:
-        skip = "logrotate: not unpacked; run python -m tests.real"
-
-    def test_nothingLost(self) -> None:
-        """
-        Every line that is in a file arrives, with every way of rotation, over an end of the relay and a crash.
-        """
-        with tempfile.TemporaryDirectory(prefix="logrelay-") as name:
-            ends = [(0.3, signal.SIGTERM), (0.6, signal.SIGKILL)]
-            rows, said = run(Path(name), 5, 500, ends, 0.5)
-        report = f"{table(rows)}\n{said}"
-        self.assertEqual([row.way for row in rows], list(WAYS))
-        for row in rows:
-            self.assertGreater(row.files, 3, report)
-            self.assertEqual(row.lost, 0, report)
-            self.assertTrue("rename" not in row.way or row.gone == 0, report)
