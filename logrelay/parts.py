@@ -13,16 +13,15 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.defer import TimeoutError as TooLong
 from twisted.internet.threads import deferToThreadPool
 
 from . import events
 from .config import DestinationSettings, SourceSettings
+from .departure import emptied
 from .destination import Destination
 from .difference import Difference
-from .errors import LogRelayError, Problem, RelayStopped, ReloadRefused
+from .errors import LogRelayError, RelayStopped, ReloadRefused
 from .events import EventLog
-from .failover import Connected
 from .feeds import Feeds
 from .link import Link
 from .listeners import Exchange, Listeners
@@ -147,7 +146,8 @@ class Parts:
         running = self.running
         try:
             if not force:
-                await self._empty([self.destinations[each.name] for each in difference.destinations.removed])
+                gone = [self.destinations[each.name] for each in difference.destinations.removed]
+                await emptied(self._reactor, gone, self.feeds.pause)
             if running and not self.running:
                 raise RelayStopped("the relay is stopping")
             done = self._exchange(prepared)
@@ -186,30 +186,6 @@ class Parts:
         Something about certificates.
         """
         self._log.tell(events.CertificateWarning(name, what))
-
-    async def _empty(self, leaving: Iterable[Destination]) -> None:
-        """
-        See that destinations hold nothing any more that would be lost with them.  What a server in use can confirm
-        within ``drain-timeout`` it is asked to, and meanwhile nothing new is let in that can be made to wait.
-
-        :raises ReloadRefused: if something is left.
-        """
-        leaving = [each for each in leaving if not each.store.durable]
-        deadline = self._reactor.seconds()
-        for destination in leaving:
-            deadline += destination.settings.drainTimeout
-            while destination.store.messages and isinstance(destination.factory.state, Connected):
-                left = deadline - self._reactor.seconds()
-                if left <= 0:
-                    break
-                self.feeds.pause(destination.settings.name)
-                try:
-                    await destination.whenSettled().addTimeout(left, self._reactor)
-                except (TooLong, RelayStopped):
-                    break
-        problems = [_notEmpty(each) for each in leaving if each.store.messages]
-        if problems:
-            raise ReloadRefused(*problems)
 
     def _exchange(self, prepared: Prepared) -> Deferred[None]:
         """
@@ -363,16 +339,6 @@ def _open(destinations: Iterable[Destination]) -> None:
         for destination in opened:
             destination.abandon()
         raise
-
-
-def _notEmpty(destination: Destination) -> Problem:
-    """
-    Why a destination can't be removed.
-    """
-    name, left = destination.settings.name, destination.store.messages
-    what = f"can't be removed: {left} messages there are not settled, and would be lost with its memory"
-    remedy = "put it back and wait until a server has them, with nothing that leads to it; or restart the relay"
-    return Problem("reload", f"destination.{name}", what, remedy)
 
 
 def identityOf(link: Link) -> str:

@@ -403,8 +403,10 @@ class Trial:
         rows.append(f"{'server':>12} {'messages':>8} {'connections':>12}")
         for name, server in self.servers.items():
             rows.append(f"{name:>12} {sum(map(len, server.found.values())):>8} {server.opened:>12}")
-        rows.append(f"extra was away {(self.reloads + 1) // 3} times; in what it got there are {self.gaps()} gaps")
-        rows.append(f"the relay had {min(self.descriptors)} to {max(self.descriptors)} descriptors in every third")
+        rows.append(
+            f"extra was away {(self.reloads - 1) // 3} times in between; in what it got there are {self.gaps()} gaps"
+        )
+        rows.append(f"descriptors with the first configuration: {min(self.descriptors)} to {max(self.descriptors)}")
         rows.append(f"{self.reloads} reloads: {self.lost()} messages lost, {self.closed()} connections closed")
         return "\n".join(rows)
 

@@ -27,8 +27,8 @@ LAYERS = (
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    calming client complaints connector consumer deadletters delivery destination disk endpoints entrance eventlogger
-    failback failover feeds inlet link listeners positions probe reasons
+    calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
+    eventlogger failback failover feeds inlet link listeners positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.factory

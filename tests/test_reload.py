@@ -789,4 +789,3 @@ class OrderTests(ReloadCase):
                 await server.kill()
         await self.turns()
         self.assertEqual(await openDescriptors(reactor), before)
-        self.assertFalse(os.path.exists("state/gone"))

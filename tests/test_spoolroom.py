@@ -241,6 +241,23 @@ class MemoryTests(RoomCase):
         self.assertEqual((self.spool.full, self.spool.end), (False, 4))
         self.assertIn("room", self.bench.hooks.take())
 
+    def test_resized(self) -> None:
+        """
+        With more memory there is room again, with less there is none; another policy is that of the next batch.
+        """
+        self.start()
+        for number in range(4):
+            self.spool.append(newBatch(number, LARGE))
+        self.bench.hooks.take()
+        self.spool.resize(BufferSettings(4 * MIB))
+        self.assertEqual((self.spool.full, self.bench.hooks.take()), (False, ["room"]))
+        self.spool.resize(BufferSettings(MIB, "drop-newest"))
+        self.assertEqual((self.spool.full, self.bench.hooks.take()), (True, ["full"]))
+        self.spool.append(newBatch(4, LARGE))
+        self.assertEqual(len(self.bench.hooks.dropped), 1)
+        self.bench.worker.catchUp()
+        self.assertEqual((self.spool.end, self.spool.full), (4, False))
+
     def test_datagramsAndASlowDisk(self) -> None:
         """
         What can't be held is dropped when a quarter of the memory waits for the disk.
