@@ -23,6 +23,9 @@ RATE, SIZE = 20_000, 64
 #: Seconds of work between a start and a kill.
 SHORTEST, LONGEST = 0.2, 2.0
 
+#: So often it is killed while it starts, which takes about so many seconds.
+EARLY, STARTS = 0.2, (0.3, 0.8)
+
 #: What one kill may bring twice, in messages: the windows of both sides; and over TCP alone, where nobody answers,
 #: ``replay-max`` in place of the server's.
 ALLOWED = {"relp": 2 * WINDOW, "syslog": WINDOW + 32 * 2**20 // SIZE}
@@ -45,12 +48,16 @@ def kills(seed: int, folder: Path, times: int = 50, driver: str = "relp", longes
     doubles = [0]
     try:
         server.start()
-        relay.start()
         for _ in range(times):
-            time.sleep(chance.uniform(SHORTEST, longest))
+            if chance.random() < EARLY:
+                relay.launch()
+                time.sleep(chance.uniform(*STARTS))
+            else:
+                relay.start()
+                time.sleep(chance.uniform(SHORTEST, longest))
             doubles.append(duplicates(server.counts.times(client.made)))
             relay.kill()
-            relay.start()
+        relay.start()
         time.sleep(SHORTEST)
         client.stop()
         waitUntil(lambda: client.done, "every message is answered", REST)
