@@ -2,7 +2,7 @@
 The relay is killed again and again under load, and started again.
 
 What was answered with 200 is delivered.  What comes twice is what one side could not know of the other: the client
-sends again what had no answer, and the relay what the server had not confirmed.
+sends again what had no answer, and the relay what the server had not confirmed, or not before the last commit began.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ SHORTEST, LONGEST = 0.2, 2.0
 #: So often it is killed while it starts, which takes about so many seconds.
 EARLY, STARTS = 0.2, (0.3, 0.8)
 
-#: What one kill may bring twice, in messages: the windows of both sides; and over TCP alone, where nobody answers,
-#: ``replay-max`` in place of the server's.
-ALLOWED = {"relp": 2 * WINDOW, "syslog": WINDOW + 32 * 2**20 // SIZE}
+#: How long one commit may take, in seconds: the record has what had settled when the last one began.
+COMMIT = 0.1
+
+#: What one kill may bring twice, in messages: the windows of both sides, and what settled during one commit.  Over TCP
+#: alone, where nobody answers, the server's is ``replay-max``.
+ALLOWED = {"relp": 2 * WINDOW + int(RATE * COMMIT), "syslog": WINDOW + int(RATE * COMMIT) + 32 * 2**20 // SIZE}
 
 #: How long the rest may take to be delivered.  Seconds.
 REST = 120.0
