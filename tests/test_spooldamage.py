@@ -5,6 +5,7 @@ Tests for :mod:`logrelay.spool.folder`: what is delivered of a folder that is da
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.config import BufferSettings
 from logrelay.spool import SpoolLocked
+from logrelay.spool.lock import Lock
 
 from .spools import MIB, Bench
 from .stores import newBatch
@@ -278,6 +280,16 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(sum(damage.messages for damage in self.bench.damages), 2 * len(lost))
         self.assertTrue((self.bench.path / "quarantine" / f"{self.files[-1].name}-wal").exists())
 
+    def test_logThatStays(self) -> None:
+        """
+        One that cannot be put away keeps nobody from starting, and is not taken for that of a new database of its name.
+        """
+        (self.bench.path / "quarantine").write_bytes(b"no folder")
+        (self.bench.path / "settled").unlink()
+        self.files[-1].unlink()
+        self.assertEqual(self.read(), list(range(self.firsts[-2])))
+        self.assertEqual(self.bench.troubles, [])
+
     def test_record(self) -> None:
         """
         Without a sound record all that is there is sent again, and nothing is lost.
@@ -346,3 +358,18 @@ class LockTests(SynchronousTestCase):
         self.assertIn(str(bench.path), str(error))
         bench.close(spool)
         bench.close(bench.spool())
+
+    def test_full(self) -> None:
+        """
+        A disk that has no room for the pid is no reason not to start.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            lock = Lock(folder)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.assertIn("(pid unknown)", str(self.assertRaises(SpoolLocked, Lock, folder)))
+        lock.release()

@@ -156,7 +156,8 @@ def create(path: Path, sync: str) -> Database:
     """
     making = path.with_name("making")
     journal = making.with_name("making-journal")
-    for leftover in (making, journal):
+    # A log of an older database of that name would be taken for its own.
+    for leftover in (making, journal, logOf(path)):
         leftover.unlink(missing_ok=True)
     try:
         with closing(_connect(making, "rwc")) as connection:

@@ -15,7 +15,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import attrs
@@ -248,7 +248,9 @@ class Folder:
         """
         for log in self.path.glob("batch-*.sqlite3-wal"):
             if not log.with_name(log.name.removesuffix("-wal")).exists():
-                self._quarantine(log)
+                # Where that cannot be done it is no reason not to start.
+                with suppress(OSError):
+                    self._quarantine(log)
 
     # Jobs.
 

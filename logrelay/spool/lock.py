@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import LogRelayError
@@ -68,8 +69,10 @@ class Lock:
                 f"{folder}: another process works on this spool (pid {owner}); stop it, or give each relay and each"
                 " destination a spool of its own"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+        # On a full disk it is held all the same, and nobody is told by whom.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """

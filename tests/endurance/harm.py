@@ -86,15 +86,28 @@ def foreign(path: Path, chance: random.Random) -> None:
         connection.execute("INSERT INTO bundle VALUES (1, 'something else')")
 
 
+def swapped(path: Path, chance: random.Random) -> None:
+    """
+    It is a copy of another file of the spool; for a database of another one.
+    """
+    others = [each for each in sorted(path.parent.iterdir()) if each.suffix == ".sqlite3" and each != path]
+    path.write_bytes(chance.choice(others).read_bytes())
+
+
+def longer(path: Path, chance: random.Random) -> None:
+    """
+    Something stands behind its end.
+    """
+    with path.open("ab") as file:
+        file.write(chance.choice((bytes(5000), chance.randbytes(5000))))
+
+
 def newer(path: Path, chance: random.Random) -> None:
     """
-    A later version has made it.  Of other files than databases there is no form: they get a longer end.
+    A later version has made it; other files than databases have something else where those have their form.
     """
-    data = bytearray(path.read_bytes())
-    if path.suffix == ".sqlite3":
-        struct.pack_into(">I", data, _VERSION, 2)
-    else:
-        data += chance.randbytes(100)
+    data = bytearray(path.read_bytes()).ljust(_VERSION + 4, b"\0")
+    struct.pack_into(">I", data, _VERSION, 2)
     path.write_bytes(data)
 
 
@@ -106,5 +119,7 @@ HARMS: Mapping[str, Harm] = {
     "emptied": empty,
     "removed": remove,
     "foreign": foreign,
+    "swapped": swapped,
+    "longer": longer,
     "newer form": newer,
 }

@@ -2,7 +2,7 @@
 The relay is killed again and again under load, and started again.
 
 What was answered with 200 is delivered.  What comes twice is what one side could not know of the other: the client
-sends again what had no answer, and the relay what the server had not confirmed.
+sends again what had no answer, and the relay what the server had not confirmed, or not before the last commit began.
 """
 
 from __future__ import annotations
@@ -23,9 +23,15 @@ RATE, SIZE = 20_000, 64
 #: Seconds of work between a start and a kill.
 SHORTEST, LONGEST = 0.2, 2.0
 
-#: What one kill may bring twice, in messages: the windows of both sides; and over TCP alone, where nobody answers,
-#: ``replay-max`` in place of the server's.
-ALLOWED = {"relp": 2 * WINDOW, "syslog": WINDOW + 32 * 2**20 // SIZE}
+#: So often it is killed while it starts, which takes about so many seconds.
+EARLY, STARTS = 0.2, (0.3, 0.8)
+
+#: How long one commit may take, in seconds: the record has what had settled when the last one began.
+COMMIT = 0.1
+
+#: What one kill may bring twice, in messages: the windows of both sides, and what settled during one commit.  Over TCP
+#: alone, where nobody answers, the server's is ``replay-max``.
+ALLOWED = {"relp": 2 * WINDOW + int(RATE * COMMIT), "syslog": WINDOW + int(RATE * COMMIT) + 32 * 2**20 // SIZE}
 
 #: How long the rest may take to be delivered.  Seconds.
 REST = 120.0
@@ -45,12 +51,16 @@ def kills(seed: int, folder: Path, times: int = 50, driver: str = "relp", longes
     doubles = [0]
     try:
         server.start()
-        relay.start()
         for _ in range(times):
-            time.sleep(chance.uniform(SHORTEST, longest))
+            if chance.random() < EARLY:
+                relay.launch()
+                time.sleep(chance.uniform(*STARTS))
+            else:
+                relay.start()
+                time.sleep(chance.uniform(SHORTEST, longest))
             doubles.append(duplicates(server.counts.times(client.made)))
             relay.kill()
-            relay.start()
+        relay.start()
         time.sleep(SHORTEST)
         client.stop()
         waitUntil(lambda: client.done, "every message is answered", REST)

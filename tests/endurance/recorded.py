@@ -1,6 +1,6 @@
 """
-What is recorded: ``python -m tests.endurance.recorded FOLDER SEED SYNC BATCHES`` works with a spool as a relay does,
-and marks in the record what was accepted, and what is about to be settled.
+What is recorded: ``python -m tests.endurance.recorded FOLDER SEED SYNC BATCHES FIRST`` works with a spool as a relay
+does, and marks in the record what was accepted, and what is about to be settled.
 """
 
 from __future__ import annotations
@@ -37,16 +37,22 @@ class Work:
     A relay's, and its end now and then.
 
     :ivar _batches: how many batches were made.
-    :ivar _made: how many messages were made.
+    :ivar _made: the number of the next message.
     :ivar _sentTo: the number of the first message that has not been sent.
     """
 
-    def __init__(self, folder: Path, seed: int, sync: str) -> None:
+    def __init__(self, folder: Path, seed: int, sync: str, first: int) -> None:
+        """
+        :param first: the number of the first message to be made.
+        """
         self._chance = random.Random(seed)
         self._place: Bench = bench(folder, SIZE)
         self._sync = sync
         self._spool: Spool = self._place.spool(sync)
-        self._batches = self._made = self._sentTo = 0
+        self._batches, self._made, self._sentTo = 0, first, 0
+        self._place.worker.catchUp()
+        # What a power cut has left may lack something.
+        self._place.damages.clear()
 
     def go(self, batches: int) -> None:
         """
@@ -107,8 +113,9 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     parser.add_argument("sync", choices=("full", "normal"))
     parser.add_argument("batches", type=int)
+    parser.add_argument("first", type=int)
     options = parser.parse_args()
-    Work(options.folder, options.seed, options.sync).go(options.batches)
+    Work(options.folder, options.seed, options.sync, options.first).go(options.batches)
 
 
 if __name__ == "__main__":

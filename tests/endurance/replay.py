@@ -113,6 +113,14 @@ class Disk:
     _now: dict[str, File] = attrs.field(factory=dict)
     _open: dict[int, File | None] = attrs.field(factory=dict)
 
+    @classmethod
+    def holding(cls, path: Path) -> Disk:
+        """
+        A folder as it is; all that is in it is durable.
+        """
+        names = {each.name: File(bytearray(each.read_bytes())) for each in path.iterdir() if each.is_file()}
+        return cls(str(path), names, now=dict(names))
+
     def apply(self, entry: Entry) -> None:
         """
         Go on by an entry.
@@ -133,12 +141,11 @@ class Disk:
                 self._change(name, None, self._now[name])
             case "R":
                 old, new = map(self._name, entry.data.split(b"\0"))
-                self._change(old, new, self._now[old])
+                # What is put into a folder in the folder is gone from here.
+                self._change(old, None if "/" in new else new, self._now[old])
 
     def _name(self, path: bytes) -> str:
-        name = os.path.relpath(path.decode(), self.folder)
-        assert "/" not in name, f"folders in the folder are not played: {name}"
-        return name
+        return os.path.relpath(path.decode(), self.folder)
 
     def _opened(self, entry: Entry) -> None:
         name = self._name(entry.data)

@@ -99,6 +99,14 @@ class Relay:
 
         :return: when it first did, on the monotonic clock.
         """
+        self.launch()
+        waitUntil(self._listens, "the relay listens", START)
+        return time.monotonic()
+
+    def launch(self) -> None:
+        """
+        Start it, and do not wait.
+        """
         assert self._process is None
         command = [
             *_BARE,
@@ -113,8 +121,6 @@ class Relay:
             self._process = subprocess.Popen(
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        waitUntil(self._listens, "the relay listens", START)
-        return time.monotonic()
 
     def _listens(self) -> bool:
         assert self._process is not None

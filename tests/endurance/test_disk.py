@@ -46,7 +46,7 @@ class DiskTests(SynchronousTestCase):
         if not hasCompiler():
             raise SkipTest("there is no compiler for what records writes")
         for sync in ("full", "normal"):
-            outcome = powercut(seedOf(self), self.folder() / sync, sync, batches=300, states=60)
+            outcome = powercut(seedOf(self), self.folder() / sync, sync, batches=150, states=30, rounds=2)
             show(table([outcome]))
             self.assertEqual(outcome.troubles, [])
 
