@@ -10,7 +10,7 @@ from logrelay.bookmarks import Bookmark, Print, Stop, decodeBookmarks, encodeBoo
 from logrelay.progress import Progress
 from logrelay.rotated import livesOf, mayBeCopy
 
-MARK = Bookmark("/log/\udcff.log.1", "/log/\udcff.log", (1, 2), Stop(7, Print.of(b"tail")), Print.of(b"head"), 1.5)
+MARK = Bookmark("/log/\udcff.log.1", "/log/\udcff.log", (1, 2), Stop(7, Print.of(b"tail")), Print.of(b"head"), 1500)
 
 
 class BookmarksTests(SynchronousTestCase):

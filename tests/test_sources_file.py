@@ -176,7 +176,7 @@ class ReadingTests(FileCase):
         """
         self.logs.append(b"before\n")
         self.start()
-        os.truncate(self.logs.live, 0)
+        self.logs.truncate()
         with self.logs.live.open("r+b") as writer:
             writer.seek(200_000)
             writer.write(b"behind\n")
@@ -435,7 +435,7 @@ class RotationTests(FileCase):
         """
         first = self.logs.write(3)
         self.start()
-        os.truncate(self.logs.live, 0)
+        self.logs.truncate()
         second = self.logs.write(1)
         self.following.spend(4)
         self.arrived(*first, *second)
@@ -588,7 +588,7 @@ class PositionsTests(FileCase):
         self.start()
         self.following.stop()
         # The same file with other content is what a file with the same inode looks like.
-        os.truncate(self.logs.live, 0)
+        self.logs.truncate()
         second = self.logs.write(30)
         self.start()
         self.following.spend(5)
