@@ -65,8 +65,8 @@ class Bookmark:
     :ivar log: where it stood, or stands, while programs write to it.
     :ivar stop: everything before it is safe.
     :ivar head: of the beginning of the file, no further than ``stop``.
-    :ivar since: when the log was last seen with nothing unread, in seconds since the epoch.  What was rotated away
-        unseen has been written to after that.
+    :ivar since: when the log had been written to when it was last seen with nothing unread, in nanoseconds since the
+        epoch.  What was rotated away unseen has been written to after that.
     """
 
     path: str
@@ -74,7 +74,7 @@ class Bookmark:
     identity: Identity
     stop: Stop
     head: Print
-    since: float
+    since: int
 
 
 def encodeBookmarks(sources: Mapping[str, Iterable[Bookmark]]) -> bytes:

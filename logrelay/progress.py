@@ -31,7 +31,16 @@ class _Step:
 
     begin: int
     stop: Stop
+    advance: Callable[[], None]
     open: int = 0
+
+    def secured(self) -> None:
+        """
+        One more of their batches is.
+        """
+        self.open -= 1
+        if not self.open:
+            self.advance()
 
 
 class Progress:
@@ -64,22 +73,17 @@ class Progress:
         :param batches: how many batches they are; none, as of empty lines, are safe at once.
         :return: to be called once for each batch, when it is secured.
         """
-        last = self._steps[-1] if self._steps else _Step(0, self.stop)
+        last = self._steps[-1] if self._steps else _Step(0, self.stop, self._advance)
         if len(self._steps) >= EXACT and stop.offset - last.begin <= CLOSE:
             step = last
             step.stop = stop
         else:
-            step = _Step(last.stop.offset, stop)
+            step = _Step(last.stop.offset, stop, self._advance)
             self._steps.append(step)
         step.open += batches
-
-        def secured() -> None:
-            step.open -= 1
-            self._advance()
-
         if not batches:
             self._advance()
-        return secured
+        return step.secured
 
     def _advance(self) -> None:
         """

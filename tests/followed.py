@@ -56,7 +56,10 @@ class Logs:
         Let the writer open the log, as it does when it is told that it was rotated.
         """
         self.close()
+        isNew = not self.live.exists()
         self._writer = os.open(self.live, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        if isNew:
+            self.stamp(self.live)
 
     def close(self) -> None:
         """

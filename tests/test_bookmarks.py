@@ -10,7 +10,7 @@ from logrelay.bookmarks import Bookmark, Print, Stop, decodeBookmarks, encodeBoo
 from logrelay.progress import Progress
 from logrelay.rotated import livesOf, mayBeCopy
 
-MARK = Bookmark("/log/\udcff.log.1", "/log/\udcff.log", (1, 2), Stop(7, Print.of(b"tail")), Print.of(b"head"), 1.5)
+MARK = Bookmark("/log/\udcff.log.1", "/log/\udcff.log", (1, 2), Stop(7, Print.of(b"tail")), Print.of(b"head"), 1500)
 
 
 class BookmarksTests(SynchronousTestCase):
@@ -73,6 +73,18 @@ class ProgressTests(SynchronousTestCase):
         self.assertEqual(self.moved, [1])
         first()
         self.assertEqual(self.moved, [1, 11])
+
+    def test_many(self) -> None:
+        """
+        When very many lines are under way, those close to each other count as one: what is safe is safe, and no more.
+        """
+        told = [self.progress.begin(Stop(place), 1) for place in range(1, 301)]
+        for place, secured in enumerate(told[:-1], 1):
+            secured()
+            self.assertLessEqual(self.progress.stop.offset, place)
+        self.assertGreaterEqual(self.progress.stop.offset, 99)
+        told[-1]()
+        self.assertEqual((self.moved[-1], self.progress.pending), (300, False))
 
 
 class RotatedTests(SynchronousTestCase):

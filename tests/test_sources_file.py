@@ -176,7 +176,7 @@ class ReadingTests(FileCase):
         """
         self.logs.append(b"before\n")
         self.start()
-        os.truncate(self.logs.live, 0)
+        self.logs.truncate()
         with self.logs.live.open("r+b") as writer:
             writer.seek(200_000)
             writer.write(b"behind\n")
@@ -297,6 +297,45 @@ class BadFileTests(FileCase):
         self.assertLessEqual(self.descriptors, before + most + 2)
         self.assertIn("names more than 1000 files", self.said[0])
 
+    def test_renamed(self) -> None:
+        """
+        A file that gets another name of the pattern is not read again, and is a log there: a new one comes after it.
+        """
+        self.logs.open()
+        self.start()
+        first = self.logs.write(2)
+        self.following.spend(2)
+        other = self.folder / "other.log"
+        self.logs.live.rename(other)
+        second = self.logs.write(1)
+        self.arrived(*first, *second)
+        other.rename(self.folder / "other.log.1")
+        third = self.logs.write(1)
+        other.write_bytes(b"new\n")
+        self.logs.stamp(other)
+        self.arrived(*first, *second, *third, b"new")
+
+    def test_hidden(self) -> None:
+        """
+        A file that has a name unlike that of the log for a while is found by its inode, and not read again when it has
+        another.
+        """
+        first = self.logs.write(1)
+        self.start()
+        self.following.stop()
+        second = self.logs.write(1)
+        self.logs.rename()
+        self.logs.open()
+        third = self.logs.write(1)
+        rotated = self.logs.rotated(1)
+        hidden = self.folder / "hidden"
+        rotated.rename(hidden)
+        self.start()
+        self.following.spend(3)
+        hidden.rename(rotated)
+        self.following.spend(3)
+        self.assertEqual(sorted(self.following.messages), [*first, *second, *third])
+
     def test_links(self) -> None:
         """
         A file with several names is followed once.
@@ -396,7 +435,7 @@ class RotationTests(FileCase):
         """
         first = self.logs.write(3)
         self.start()
-        os.truncate(self.logs.live, 0)
+        self.logs.truncate()
         second = self.logs.write(1)
         self.following.spend(4)
         self.arrived(*first, *second)
@@ -549,7 +588,7 @@ class PositionsTests(FileCase):
         self.start()
         self.following.stop()
         # The same file with other content is what a file with the same inode looks like.
-        os.truncate(self.logs.live, 0)
+        self.logs.truncate()
         second = self.logs.write(30)
         self.start()
         self.following.spend(5)

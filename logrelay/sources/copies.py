@@ -116,7 +116,7 @@ class Copies:
         Close copies that were made long ago, and forget those that are not seen any more.
         """
         for identity, copy in list(self._copies.items()):
-            if now - copy.sight.written > KEPT_OPEN:
+            if now - copy.sight.written / 1e9 > KEPT_OPEN:
                 copy.close()
                 if identity not in seen:
                     del self._copies[identity]

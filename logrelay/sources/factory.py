@@ -50,7 +50,8 @@ def sourceFor(
     :param positions: for files: keeps how far they have been relayed.
     """
     listen = settings.listen
-    if settings.path is not None and positions is not None:
+    if settings.path is not None:
+        assert positions is not None, "a source of files has positions to keep"
         return FileSource(reactor, settings, route, throttle, counters, hostname, positions, tell)
     if listen is None:
         return StdinSource(reactor, settings, route, throttle, counters, hostname, tell=tell)

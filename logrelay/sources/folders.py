@@ -61,11 +61,11 @@ class Sight:
         return self.status.st_size, self.status.st_mtime_ns
 
     @property
-    def written(self) -> float:
+    def written(self) -> int:
         """
-        When it was last written to, in seconds since the epoch.
+        When it was last written to, in nanoseconds since the epoch.
         """
-        return self.status.st_mtime
+        return self.status.st_mtime_ns
 
 
 def _ignore(path: str, why: str) -> None:

@@ -15,15 +15,15 @@ class Log:
     The files of one log, in their order.
 
     :ivar path: where programs write to it.
-    :ivar since: when it was last seen with nothing unread, in seconds since the epoch.  What has been rotated away
-        unseen was written to after that.
+    :ivar since: when it had been written to when it was last seen with nothing unread, in nanoseconds since the epoch.
+        What has been rotated away unseen was written to after that.  Both are times of files: no clock comes in.
     :ivar current: the file that stands there; ``None`` where there is none, or it is not known.
     :ivar line: those that are not read to their end, the oldest first, the current one always last.  Each is read when
         those before it have been, so that lines arrive in their order.
     """
 
     path: str
-    since: float
+    since: int
     current: Follower | None = None
     line: list[Follower] = attrs.field(factory=list)
 

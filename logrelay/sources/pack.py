@@ -24,9 +24,6 @@ from .roster import Roster
 #: they are told to open the new one.  After that it is still looked at, and opened again when it has grown.
 GRACE = 60.0
 
-#: The times of files are some milliseconds behind the clock.
-COARSE = 0.05
-
 
 @attrs.define(eq=False)
 class Pack:
@@ -73,16 +70,16 @@ class Pack:
                 self._place(follower, sight, paths)
             if not self._known(follower, sight, now) and sight is not None and sight.identity in seen:
                 here[sight.identity] = sight
-        fresh = [(self.roster.logOf(new.path, paths, now), new) for new in here.values()]
+        fresh = [(self.roster.logOf(new, paths), new) for new in here.values()]
         # Those in their places last: what was rotated away comes before them.
         for log, new in sorted(fresh, key=lambda entry: (entry[0].path == entry[1].path, entry[1].written)):
-            if new.identity in named or new.written > log.since - COARSE:
+            if new.identity in named or new.written > log.since:
                 self._newcomer(log, new)
         self._seek(folders)
         self._copies.clean(seen, now)
         for log in self.roster.logs.values():
             if log.current is not None and log.current.descriptor is not None and not log.current.lag:
-                log.since = max(log.since, now)
+                log.since = log.current.written
         self.roster.forget(now)
         self._paths = {follower.path: follower for follower in self.roster.followers.values()}
 
@@ -92,7 +89,7 @@ class Pack:
         """
         if sight.path == follower.path:
             return
-        log = self.roster.logOf(sight.path, named, self.clock())
+        log = self.roster.logOf(sight, named)
         if log is not follower.log:
             inLine = follower in follower.log.line
             follower.log.leave(follower)

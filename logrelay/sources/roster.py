@@ -14,6 +14,7 @@ from ..decoding import LineDecoder
 from ..progress import Progress
 from ..rotated import livesOf
 from ..routing import IRoute
+from .folders import Sight
 from .follower import Follower
 from .logs import Log
 
@@ -61,7 +62,6 @@ class Roster:
         """
         for mark in marks:
             log = self.log(mark.log, mark.since)
-            log.since = max(log.since, mark.since)
             follower = self.new(log, mark.path, mark.identity, mark.stop)
             follower.goOn(mark)
             if mark.identity in self.followers:
@@ -72,7 +72,7 @@ class Roster:
             if mark.path == mark.log:
                 log.take(follower)
 
-    def log(self, path: str, since: float) -> Log:
+    def log(self, path: str, since: int) -> Log:
         """
         The log at a path.
         """
@@ -80,18 +80,18 @@ class Roster:
             self.logs[path] = Log(path, since)
         return self.logs[path]
 
-    def logOf(self, path: str, named: Collection[str], now: float) -> Log:
+    def logOf(self, sight: Sight, named: Collection[str]) -> Log:
         """
-        The log to which a file belongs, by its name.
+        The log to which a file belongs, by its name.  One that is new was never written to before that.
 
         :param named: the paths that the pattern names.
         """
-        folder, name = os.path.split(path)
+        folder, name = os.path.split(sight.path)
         for live in livesOf(name):
             home = os.path.join(folder, live)
             if home in self.logs or home in named:
-                return self.log(home, now)
-        return self.log(path, now)
+                return self.log(home, sight.written)
+        return self.log(sight.path, sight.written)
 
     def new(self, log: Log, path: str, identity: Identity, stop: Stop) -> Follower:
         """
