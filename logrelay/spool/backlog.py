@@ -1,5 +1,5 @@
 """
-What is on disk, and what of it is in memory.
+What is on disk, and what of it is in memory::
 
     settled ........ sent ........ read ........ end
     |--------- in memory ---------|-- on disk ---|
