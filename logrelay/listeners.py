@@ -197,6 +197,8 @@ class Exchange:
         for source, old in self._heirs:
             if old.bound is not None and source.bound is not None:
                 old.bound.bequeath(source.bound)
+                # Who has just connected is the new one's.
+                old.unbind()
         ends = {name: source.stop() for name, source in self._old.items()}
         for name in ends:
             del self._listeners.sources[name]

@@ -109,7 +109,7 @@ class Client:
 
     :ivar kind: ``tcp``, ``tls`` or ``relp``.
     :ivar sent: how many messages were written; with RELP, answered.
-    :ivar left: how often the relay ended its connection.
+    :ivar left: how often the relay ended its connection, and ``reset`` how often not in order.
     """
 
     name: str
@@ -118,6 +118,7 @@ class Client:
     context: ssl.SSLContext
     sent: int = 0
     left: int = 0
+    reset: int = 0
     stopping: bool = False
 
     async def run(self) -> None:
@@ -135,6 +136,9 @@ class Client:
             talk = self._ask if self.kind == "relp" else self._write
             try:
                 self.left += await talk(reader, writer)
+            except ConnectionError:
+                self.left += 1
+                self.reset += 1
             finally:
                 writer.close()
 
@@ -152,17 +156,21 @@ class Client:
         :return: whether the relay has left us.
         """
         leaving = asyncio.ensure_future(reader.read())
-        while not self.stopping and not leaving.done():
-            writer.write(b"".join(message + b"\n" for message in self._messages(self.sent, BURST)))
-            self.sent += BURST
-            await writer.drain()
-            await asyncio.sleep(PAUSE)
-        left = leaving.done()
-        if not left and self.kind == "tcp":
-            writer.write_eof()
-            await leaving
-        leaving.cancel()
-        return left
+        try:
+            while not self.stopping and not leaving.done():
+                writer.write(b"".join(message + b"\n" for message in self._messages(self.sent, BURST)))
+                self.sent += BURST
+                await writer.drain()
+                await asyncio.sleep(PAUSE)
+            if leaving.done():
+                await leaving
+                return True
+            if self.kind == "tcp":
+                writer.write_eof()
+                await leaving
+            return False
+        finally:
+            leaving.cancel()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """
@@ -394,12 +402,14 @@ class Trial:
         return clients + sum(self.servers[f"{name}a"].opened - 1 for name in ("plain", "secret", "answered"))
 
     def __str__(self) -> str:
-        rows = [f"{'client':>12} {'sent':>8} {'arrived':>8} {'lost':>5} {'twice':>6} {'left':>5}  in all three"]
+        rows = [
+            f"{'client':>12} {'sent':>8} {'arrived':>8} {'lost':>5} {'twice':>6} {'left':>5} {'reset':>5}  in all three"
+        ]
         for name, client in self.clients.items():
             arrived, twice = self.arrived(name)
             common = "yes" if isCommon(name, SOURCES) else "no"
-            lost = client.sent - arrived
-            rows.append(f"{name:>12} {client.sent:>8} {arrived:>8} {lost:>5} {twice:>6} {client.left:>5}  {common}")
+            counts = f"{client.sent:>8} {arrived:>8} {client.sent - arrived:>5} {twice:>6}"
+            rows.append(f"{name:>12} {counts} {client.left:>5} {client.reset:>5}  {common}")
         rows.append(f"{'server':>12} {'messages':>8} {'connections':>12}")
         for name, server in self.servers.items():
             rows.append(f"{name:>12} {sum(map(len, server.found.values())):>8} {server.opened:>12}")

@@ -145,6 +145,36 @@ class SourceTests(ReloadCase):
         self.assertEqual(server.ends, [None])
 
     @scripted
+    async def test_justConnected(self) -> None:
+        """
+        Who has connected just before a source goes is not reset: what came with it is taken in, and it is told the end.
+        """
+        server = self.server()
+        central = destination(server)
+        relay = self.relay([central], [source(), source(name="stays")])
+        with client(self, relay) as sender:
+            sender.sendall(b"one\n")
+            reloaded = relay.reload(self.configuration(relay, central, source(name="stays")))
+            self.assertEqual(await self.arrived(server, 1), [b"one"])
+            self.assertEqual(await deferToThread(sender.recv, 10), b"")
+        await reloaded
+
+    @scripted
+    async def test_justConnectedToTheNext(self) -> None:
+        """
+        Where another source takes its socket over, it takes over those who have just connected, too.
+        """
+        server = self.server()
+        central = destination(server)
+        relay = self.relay([central], [source()])
+        with client(self, relay) as sender:
+            sender.sendall(b"5 a\nb c")
+            await self.reload(relay, central, source(framing=Framing.OCTET_COUNTING))
+            self.assertEqual(await self.arrived(server, 1), [b"a\nb c"])
+            sender.sendall(b"3 two")
+            await self.arrived(server, 2)
+
+    @scripted
     async def test_whereItLeads(self) -> None:
         """
         A source that only leads elsewhere keeps its connections, and what they have begun to send.

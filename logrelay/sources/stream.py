@@ -151,7 +151,14 @@ class StreamSource:
     def stop(self) -> Deferred[None]:
         """
         Accept nothing more, and let each peer end its side; those that do not are cut off after :data:`FAREWELL`.
+
+        Who has just connected is accepted first: the kernel would reset what waits, with all that was sent.  At a
+        socket of systemd's it goes on to wait.
         """
+        acceptor, listen = self._acceptor, self.settings.listen
+        isOurs = listen is not None and listen.kind != "systemd"
+        if acceptor is not None and isOurs and acceptor in self._reactor.getReaders():
+            acceptor.doRead()
         self.unbind()
         if self._farewell is not None:
             return succeed(None)
