@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.config import BufferSettings
 from logrelay.spool import SpoolLocked
+from logrelay.spool.record import Cursor, Record
 
 from .spools import MIB, Bench
 from .stores import newBatch
@@ -305,6 +306,40 @@ class DamageTests(SynchronousTestCase):
         last = self.content(len(self.files) - 1)
         self.assertEqual(self.read(), list(range(last[0])))
         self.assertGreaterEqual(sum(damage.messages for damage in self.bench.damages), 2 * len(last))
+
+    def test_numbersOfTheLastRow(self) -> None:
+        """
+        Where a database ends is not believed of a row that is not as it was written, whatever that holds now.
+        """
+        for change in ("batches = 'x'", "batches = 1 << 62", "messages = x''", "messages = -5", "message = 1 << 60"):
+            for isKnown in (True, False):
+                path = self.bench.path
+                self.bench.path = Path(self.mktemp())
+                shutil.copytree(path, self.bench.path)
+                connection = sqlite3.connect(self.bench.path / self.files[-1].name)
+                connection.execute(f"UPDATE bundle SET {change} WHERE position = (SELECT max(position) FROM bundle)")
+                connection.commit()
+                connection.close()
+                if not isKnown:
+                    (self.bench.path / "settled").unlink()
+                self.bench.damages.clear()
+                self.assertEqual(self.read(), list(range(COUNT - 1)))
+                lost = sum(damage.messages for damage in self.bench.damages)
+                self.assertTrue(lost == 2 if isKnown else 2 <= lost <= 64 * MIB, (change, lost))
+                self.bench.path = path
+
+    def test_oldRecordAndLastFile(self) -> None:
+        """
+        A power cut may leave a record that is older than the last file.  If that is damaged, too, what is in it is no
+        less lost.
+        """
+        record = Record(Cursor(0, 0), Cursor(self.firsts[-2], 2 * self.firsts[-2]), 0)
+        (self.bench.path / "settled").write_bytes(record.pack())
+        self.change(len(self.files) - 1, lambda data: data.__setitem__(slice(0, 16), bytes(16)))
+        last = self.content(len(self.files) - 1)
+        self.assertEqual(self.read(), list(range(last[0])))
+        self.assertEqual([damage.path.name for damage in self.bench.damages], [self.files[-1].name])
+        self.assertGreaterEqual(self.bench.damages[0].messages, 2 * len(last))
 
     def test_otherFiles(self) -> None:
         """

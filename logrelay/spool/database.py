@@ -109,25 +109,15 @@ class Database:
         values = self._connection.execute(query, (position,)).fetchone()
         return None if values is None else Row(*values)
 
-    def layouts(self) -> Generator[Row, None, None]:
+    def layouts(self, backwards: bool = False) -> Generator[Row, None, None]:
         """
-        All rows in their order, without their payloads.
+        All rows in their order, or from the last one to the first, without their payloads.
 
         :raises sqlite3.Error: if they cannot be read in order.
         """
         query = "SELECT position, batches, message, messages, layout, x'' FROM bundle ORDER BY position"
-        for values in self._connection.execute(query):
+        for values in self._connection.execute(query + " DESC" if backwards else query):
             yield Row(*values)
-
-    def last(self) -> Row | None:
-        """
-        The last row, without its payload.
-
-        :raises sqlite3.Error: if it cannot be read.
-        """
-        query = "SELECT position, batches, message, messages, layout, x'' FROM bundle ORDER BY position DESC LIMIT 1"
-        values = self._connection.execute(query).fetchone()
-        return None if values is None else Row(*values)
 
     def seal(self) -> None:
         """

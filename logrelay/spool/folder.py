@@ -143,21 +143,43 @@ class File:
             self.database = self.opens(self.path)
         return self.database
 
-    def end(self, known: bool) -> Cursor:
+    def end(self, known: Cursor | None) -> Cursor:
         """
         Where the database ends, as far as that can be found out, if no other follows.
 
-        :param known: whether the record says it, too.
+        :param known: where the record says that all ends, if there is one.  A power cut may have left an old one, which
+            has not heard of this database yet.
         """
         try:
-            row = self.open().last()
+            end, isSound = self._lastSound()
         except (Unreadable, sqlite3.Error, OSError) as error:
             self.fails(error)
-        else:
-            return self.first if row is None else Cursor(row.endPosition, row.endMessage)
+            end, isSound = self.first, False
+        size = sum(sizesOf(self.path))
+        if isSound or (known is not None and (known > self.first or size <= EMPTY)):
+            return end
         # It can hold no more than this; numbers are not used twice.
-        most = 0 if known else max(1, sum(sizesOf(self.path)) // _SMALLEST)
-        return Cursor(self.first.position + most, self.first.message + most)
+        most = max(1, size // _SMALLEST)
+        return Cursor(end.position + most, end.message + most)
+
+    def _lastSound(self) -> tuple[Cursor, bool]:
+        """
+        The end of the last row whose numbers can be trusted, and whether no other is behind it.
+
+        :raises Unreadable: if the database cannot be opened.
+        :raises OSError: if the disk fails.
+        :raises sqlite3.Error: if rows cannot be read in order.
+        """
+        isSound = True
+        with closing(self.open().layouts(backwards=True)) as rows:
+            for row in rows:
+                try:
+                    unpack(row)
+                except BundleDamaged:
+                    isSound = False
+                else:
+                    return Cursor(row.endPosition, row.endMessage), isSound
+        return self.first, isSound
 
     def fails(self, error: Exception) -> bool:
         """
@@ -200,7 +222,7 @@ def extentOf(path: Path, files: Sequence[File], kept: Record | None) -> tuple[Re
         settled = oldest
     end = max(settled, kept.end) if kept else settled
     if files:
-        end = max(end, files[-1].end(known=kept is not None))
+        end = max(end, files[-1].end(kept.end if kept else None))
     elif settled < end:
         damages.append(Damage(path, "files are missing", end.message - settled.message))
         settled = end
