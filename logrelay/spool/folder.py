@@ -15,7 +15,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import attrs
@@ -261,6 +261,7 @@ class Folder:
         self._current: File | None = None
         self._quarantineLogs()
         self._files = filesOf(path)
+        self._used = 0
         self.record, self._damages = extentOf(path, self._files, self._record.latest)
         self.end = self.record.end
 
@@ -292,7 +293,10 @@ class Folder:
         if job.read is not None:
             done.read = self._read(job.read, job.budget, done)
         done.damages[:0], self._damages = self._damages, []
-        done.used = self._used()
+        with suppress(OSError):
+            # What is to be told must not be lost with it.
+            self._measure()
+        done.used = self._used
         return done
 
     def _remember(self, job: Job) -> None:
@@ -337,7 +341,12 @@ class Folder:
         """
         Put as many batches on disk as have room.
         """
-        used = self._used()
+        try:
+            self._measure()
+        except OSError as error:
+            done.error = error
+            return
+        used = self._used
         try:
             if self._current is None or sum(sizesOf(self._current.path)) >= min(LARGEST, self._size // SHARE):
                 self._finish()
@@ -507,13 +516,15 @@ class Folder:
             if not isBusyDisk(error):
                 file.damage = file.damage or str(error)
 
-    def _used(self) -> int:
+    def _measure(self) -> None:
         """
-        Bytes on disk, and what the log will make its database grow by.
+        Find out how many bytes are on disk, with what the log will make its database grow by.
+
+        :raises OSError: if the folder cannot be looked at now.
         """
         with os.scandir(self.path) as entries:
             sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries if not entry.is_dir()}
-        return sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
+        self._used = sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
 
 
 class Reader:
