@@ -119,7 +119,7 @@ class File:
     :ivar damage: what is wrong with it; empty while nothing is known to be.
     :ivar lost: how many of its messages could not be read.
     :ivar told: whether its damage has been told.
-    :ivar failures: how often reading it has failed.
+    :ivar failures: how often in a row reading it has failed.
     """
 
     path: Path
@@ -251,17 +251,17 @@ class Folder:
         self._sync = sync
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = Lock(path)
+        self._current: File | None = None
+        self._used = 0
         try:
+            syncFolder(path.parent)
+            self._quarantineLogs()
+            self._files = filesOf(path)
             self._record = RecordFile(path / RECORD)
             syncFolder(path)
-            syncFolder(path.parent)
         except OSError:
             self._lock.release()
             raise
-        self._current: File | None = None
-        self._quarantineLogs()
-        self._files = filesOf(path)
-        self._used = 0
         self.record, self._damages = extentOf(path, self._files, self._record.latest)
         self.end = self.record.end
 
@@ -271,7 +271,9 @@ class Folder:
         """
         for log in self.path.glob("batch-*.sqlite3-wal"):
             if not log.with_name(log.name.removesuffix("-wal")).exists():
-                self._quarantine(log)
+                with suppress(OSError):
+                    # It does no harm where it is.
+                    self._quarantine(log)
 
     # Jobs.
 
@@ -470,7 +472,13 @@ class Folder:
                 return
             # Whoever finds it missing must know that it was not needed.
             self._record.sync()
-            self._discard(file)
+            try:
+                self._discard(file)
+            except OSError:
+                if not file.damage:
+                    raise
+                # Nor may what can't be put away keep the room of all that comes behind it.  The next start tries again.
+                self._files.remove(file)
             if file.damage and not file.told:
                 self._damages.append(Damage(file.path, file.damage, file.lost))
 
@@ -562,7 +570,10 @@ class Reader:
                 for row in rows:
                     if row.position >= self._limit.position:
                         break
+                    before = cursor
                     cursor, budget = self._take(row, cursor, budget)
+                    if cursor != before:
+                        file.failures = 0
                     if budget <= 0:
                         return cursor, budget
         except sqlite3.Error as error:
