@@ -4,10 +4,14 @@ Tests for :mod:`logrelay.spool.folder`: what is delivered of a folder that is da
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.config import BufferSettings
 from logrelay.spool import SpoolLocked
-from logrelay.spool.lock import Lock
+from logrelay.spool.folder import Done, File, Reader
+from logrelay.spool.lock import ownerOf
+from logrelay.spool.record import Cursor, Record
 
 from .spools import MIB, Bench
 from .stores import newBatch
@@ -318,6 +324,40 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(self.read(), list(range(last[0])))
         self.assertGreaterEqual(sum(damage.messages for damage in self.bench.damages), 2 * len(last))
 
+    def test_numbersOfTheLastRow(self) -> None:
+        """
+        Where a database ends is not believed of a row that is not as it was written, whatever that holds now.
+        """
+        for change in ("batches = 'x'", "batches = 1 << 62", "messages = x''", "messages = -5", "message = 1 << 60"):
+            for isKnown in (True, False):
+                path = self.bench.path
+                self.bench.path = Path(self.mktemp())
+                shutil.copytree(path, self.bench.path)
+                connection = sqlite3.connect(self.bench.path / self.files[-1].name)
+                connection.execute(f"UPDATE bundle SET {change} WHERE position = (SELECT max(position) FROM bundle)")
+                connection.commit()
+                connection.close()
+                if not isKnown:
+                    (self.bench.path / "settled").unlink()
+                self.bench.damages.clear()
+                self.assertEqual(self.read(), list(range(COUNT - 1)))
+                lost = sum(damage.messages for damage in self.bench.damages)
+                self.assertTrue(lost == 2 if isKnown else 2 <= lost <= 64 * MIB, (change, lost))
+                self.bench.path = path
+
+    def test_oldRecordAndLastFile(self) -> None:
+        """
+        A power cut may leave a record that is older than the last file.  If that is damaged, too, what is in it is no
+        less lost.
+        """
+        record = Record(Cursor(0, 0), Cursor(self.firsts[-2], 2 * self.firsts[-2]), 0)
+        (self.bench.path / "settled").write_bytes(record.pack())
+        self.change(len(self.files) - 1, lambda data: data.__setitem__(slice(0, 16), bytes(16)))
+        last = self.content(len(self.files) - 1)
+        self.assertEqual(self.read(), list(range(last[0])))
+        self.assertEqual([damage.path.name for damage in self.bench.damages], [self.files[-1].name])
+        self.assertGreaterEqual(self.bench.damages[0].messages, 2 * len(last))
+
     def test_otherFiles(self) -> None:
         """
         What has another name is nobody's business.
@@ -341,6 +381,63 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual((quarantine / self.files[1].name).read_bytes(), b"older")
         self.assertEqual((quarantine / f"{self.files[1].name}.1").read_bytes(), b"damaged")
 
+    def test_noQuarantine(self) -> None:
+        """
+        What can't be put into quarantine stays where it is, and neither keeps the relay from starting nor the room of
+        what comes behind it from being given back.
+        """
+        (self.bench.path / "quarantine").write_bytes(b"in the way")
+        self.files[0].write_bytes(b"damaged")
+        (self.bench.path / f"batch-{1:016d}-message-{2:016d}.sqlite3-wal").write_bytes(b"whose?")
+        spool = self.bench.spool()
+        before = -1
+        while spool.settled != before:
+            before = spool.settled
+            self.bench.worker.catchUp()
+            while spool.next() is not None:
+                pass
+            spool.settle(spool.sent)
+            spool.tick()
+        self.bench.close(spool)
+        self.assertEqual(spool.settled, COUNT)
+        self.assertEqual([path.name for path in self.bench.path.glob("*.sqlite3")], [self.files[0].name])
+        self.assertEqual([damage.messages for damage in self.bench.damages], [2 * self.firsts[1]])
+
+    def test_lockedByAnotherTool(self) -> None:
+        """
+        A database that somebody looks at is not damaged; it is read when they have done.
+        """
+        other = sqlite3.connect(self.files[-1], isolation_level=None)
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM bundle").fetchall()
+        start = time.monotonic()
+        spool = self.bench.spool()
+        self.assertLess(time.monotonic() - start, 2)
+        self.bench.worker.catchUp()
+        other.close()
+        self.bench.kill(spool)
+        self.assertEqual(self.read(), list(range(COUNT)))
+        self.assertEqual(self.bench.damages, [])
+        self.assertFalse((self.bench.path / "quarantine").exists())
+
+    def test_failuresOfLongAgo(self) -> None:
+        """
+        A disk that fails now and then, and works between, damages nothing.
+        """
+        file = File(self.files[0], Cursor(0, 0))
+        limit = Cursor(self.firsts[1], 2 * self.firsts[1])
+        cursor, loaded = Cursor(0, 0), 0
+        failure = OSError(errno.EIO, "Input/output error")
+        while cursor != limit:
+            for _ in range(20):
+                self.assertTrue(file.fails(failure))
+            done = Done()
+            cursor, _ = Reader(file, limit, done).read(cursor, 1)
+            loaded += len(done.loaded)
+        self.assertEqual((loaded, file.damage), (self.firsts[1], ""))
+        assert file.database is not None
+        file.database.close()
+
 
 class LockTests(SynchronousTestCase):
     """
@@ -359,17 +456,40 @@ class LockTests(SynchronousTestCase):
         bench.close(spool)
         bench.close(bench.spool())
 
-    def test_full(self) -> None:
+    def test_whoAsksForTheOwner(self) -> None:
         """
-        A disk that has no room for the pid is no reason not to start.
+        Whoever looks who has the folder holds it for a moment; a relay that starts just then starts.
         """
-        folder = Path(self.mktemp())
-        folder.mkdir()
+        bench = Bench(Path(self.mktemp()))
+        bench.close(bench.spool())
+        asks = os.open(bench.path / "lock", os.O_RDONLY)
+        fcntl.flock(asks, fcntl.LOCK_SH)
+        timer = threading.Timer(0.005, os.close, (asks,))
+        timer.start()
+        self.addCleanup(timer.join)
+        bench.close(bench.spool())
+
+    def test_noRoomForTheNumber(self) -> None:
+        """
+        On a disk that takes not a byte more, the relay starts nevertheless; who has the folder is unknown then.
+        """
+        bench = Bench(Path(self.mktemp()))
+        bench.close(bench.spool())
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
         try:
-            lock = Lock(folder)
+            spool = bench.spool()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        self.assertIn("(pid unknown)", str(self.assertRaises(SpoolLocked, Lock, folder)))
-        lock.release()
+        self.assertEqual(ownerOf(bench.path), "unknown")
+        bench.close(spool)
+
+    def test_notTakenByAFailure(self) -> None:
+        """
+        A folder that cannot be opened is not locked by that.
+        """
+        bench = Bench(Path(self.mktemp()))
+        (bench.path / "settled").mkdir(parents=True)
+        self.assertRaises(OSError, bench.spool)
+        (bench.path / "settled").rmdir()
+        bench.close(bench.spool())

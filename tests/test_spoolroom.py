@@ -5,6 +5,7 @@ Tests for :mod:`logrelay.spool.store`: what is done when there is no room, in me
 from __future__ import annotations
 
 import errno
+import resource
 import sqlite3
 from pathlib import Path
 from typing import NoReturn
@@ -173,6 +174,18 @@ class DiskRoomTests(RoomCase):
         self.assertEqual((self.spool.end, self.spool.arriving), (accepted, 2))
         numbers = self.drain()
         self.assertEqual(numbers, [*range(accepted), accepted + 1, accepted + 2])
+
+    def test_heldNoLongerThanSomethingWaits(self) -> None:
+        """
+        When all that found no room was dropped, sources are held no longer for it: there may be room before anything
+        else comes.
+        """
+        self.start("drop-oldest")
+        self.append(2, ANSWERED)
+        while not self.bench.hooks.dropped:
+            self.append()
+        self.drain()
+        self.assertEqual((self.spool.messages, self.spool.full), (0, False))
 
     def test_historyMakesRoom(self) -> None:
         """
@@ -343,6 +356,62 @@ class SickDiskTests(RoomCase):
         self.append(2)
         self.assertEqual(self.drain(), [0, 5, 6])
         self.assertEqual(self.bench.troubles, [FULL, None])
+
+    def test_heldNoLongerThanSomethingWaits(self) -> None:
+        """
+        When all that could not be put on disk was dropped, sources are held no longer for it: only what they bring can
+        show that the disk is well again.
+        """
+        self.start("drop-oldest")
+        self.sicken(BROKEN)
+        self.append(1)
+        self.assertEqual((len(self.bench.hooks.dropped), self.spool.full), (1, False))
+        self.append(1, ANSWERED)
+        self.assertTrue(self.spool.full)
+        self.heal()
+        self.assertEqual((self.bench.troubles, self.spool.full, self.drain()), ([BROKEN, None], False, [1]))
+
+    def test_notWhatFailed(self) -> None:
+        """
+        Where something else failed than to put messages on disk, nothing is said of that, and no source is held.
+        """
+        self.start()
+        self.append(1)
+        self.spool.tick()
+        self.bench.worker.fails.append(ValueError("nobody thought of it"))
+        self.bench.worker.catchUp()
+        self.assertEqual((self.bench.troubles, self.spool.full), ([], False))
+
+    def test_noDescriptors(self) -> None:
+        """
+        While the process may open no more files, sources are held if they bring something; nothing is lost then, and
+        damage that is found meanwhile is told.
+        """
+        self.start()
+        self.append(12)
+        self.bench.close(self.spool)
+        first = min(self.bench.path.glob("batch-*.sqlite3"))
+        first.write_bytes(b"damaged")
+        self.spool = self.bench.spool()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            self.bench.worker.catchUp()
+            for _ in range(3):
+                self.spool.tick()
+                self.bench.worker.catchUp()
+            self.assertEqual((self.bench.troubles, self.spool.full), ([], False))
+            self.spool.append(newBatch(self.number), self.answers.append)
+            self.bench.worker.catchUp()
+            self.assertTrue(self.spool.full)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.spool.tick()
+        self.bench.worker.catchUp()
+        self.assertEqual([getattr(each, "errno", each) for each in self.bench.troubles], [errno.EMFILE, None])
+        numbers = self.drain()
+        self.assertEqual([damage.messages for damage in self.bench.damages], [13 - len(numbers)])
+        self.assertEqual(numbers[-1], 12)
 
     def test_dropOldestOnAFullDisk(self) -> None:
         """

@@ -67,12 +67,27 @@ class Backlog:
         """
         Hand out the next batch in memory.
         """
-        while self.sent < self.read.position:
-            kept = self._kept.get(self.sent)
-            self.sent += 1
-            if kept is not None:
-                return kept.batch
-        return None
+        position = self._following(self.sent)
+        self.sent = min(position + 1, self.read.position)
+        kept = self._kept.get(position)
+        return None if kept is None else kept.batch
+
+    def _following(self, position: int) -> int:
+        """
+        The first position in memory that is not before another; if there is none, where memory ends.
+        """
+        if position in self._kept or position >= self.read.position:
+            return position
+        # What is missing may be millions of positions, of a database that nobody knows what was in.
+        return min((each for each in self._kept if each >= position), default=self.read.position)
+
+    def _between(self, first: int, end: int) -> Iterable[int]:
+        """
+        The positions in memory from one up to another.
+        """
+        if end - first <= len(self._kept):
+            return [position for position in range(first, end) if position in self._kept]
+        return [position for position in self._kept if first <= position < end]
 
     def peek(self, position: int) -> Batch | None:
         """
@@ -95,12 +110,11 @@ class Backlog:
 
         :param count: told of each batch.
         """
-        for each in range(self.settled.position, position):
-            kept = self._kept.pop(each, None)
-            if kept is not None:
-                self.cost -= kept.batch.cost
-                self.settled = kept.end
-                count(kept.batch)
+        for each in self._between(self.settled.position, position):
+            kept = self._kept.pop(each)
+            self.cost -= kept.batch.cost
+            self.settled = kept.end
+            count(kept.batch)
         self.settled = Cursor(position, self.settled.message)
         self._pass()
 
@@ -117,9 +131,7 @@ class Backlog:
         """
         Go over positions that are missing.
         """
-        position = self.settled.position
-        while position < self.read.position and position not in self._kept:
-            position += 1
+        position = self._following(self.settled.position)
         if position in self._kept:
             self.settled = self._kept[position].first
         elif position == self.read.position:
@@ -168,5 +180,4 @@ class Backlog:
         """
         How many messages memory has of those from one position up to another.
         """
-        batches = (self._kept.get(position) for position in range(first, end))
-        return sum(kept.batch.count for kept in batches if kept is not None)
+        return sum(self._kept[position].batch.count for position in self._between(first, end))

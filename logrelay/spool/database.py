@@ -31,6 +31,19 @@ PAGE = 4096
 #: may take.
 LOG = 1024 * 1024
 
+#: What SQLite says where not the database is at fault.
+_PASSING = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_NOMEM,
+}
+
+#: How many seconds SQLite waits for another tool to let go of a database: the relay tries again anyway.
+_WAIT = 0.1
+
 #: What a new database takes, with its log, before anything is in it.
 EMPTY = 8 * PAGE
 
@@ -109,25 +122,15 @@ class Database:
         values = self._connection.execute(query, (position,)).fetchone()
         return None if values is None else Row(*values)
 
-    def layouts(self) -> Generator[Row, None, None]:
+    def layouts(self, backwards: bool = False) -> Generator[Row, None, None]:
         """
-        All rows in their order, without their payloads.
+        All rows in their order, or from the last one to the first, without their payloads.
 
         :raises sqlite3.Error: if they cannot be read in order.
         """
         query = "SELECT position, batches, message, messages, layout, x'' FROM bundle ORDER BY position"
-        for values in self._connection.execute(query):
+        for values in self._connection.execute(query + " DESC" if backwards else query):
             yield Row(*values)
-
-    def last(self) -> Row | None:
-        """
-        The last row, without its payload.
-
-        :raises sqlite3.Error: if it cannot be read.
-        """
-        query = "SELECT position, batches, message, messages, layout, x'' FROM bundle ORDER BY position DESC LIMIT 1"
-        values = self._connection.execute(query).fetchone()
-        return None if values is None else Row(*values)
 
     def seal(self) -> None:
         """
@@ -209,10 +212,10 @@ def openOld(path: Path) -> Database:
 
 def isBusyDisk(error: Exception) -> bool:
     """
-    Whether an error is of the disk, which may be well again, rather than of what is on it.
+    Whether an error is of the disk, which may be well again, rather than of what is on it; or of somebody who looks at
+    a database with another tool.
     """
-    codes = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-    return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
+    return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
 def isFull(error: Exception) -> bool:
@@ -247,7 +250,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     Open a file.  One thread after the other uses it, never two at once.
     """
     return sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        f"file:{quote(str(path))}?mode={mode}", _WAIT, uri=True, isolation_level=None, check_same_thread=False
     )
 
 

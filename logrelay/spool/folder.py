@@ -119,7 +119,7 @@ class File:
     :ivar damage: what is wrong with it; empty while nothing is known to be.
     :ivar lost: how many of its messages could not be read.
     :ivar told: whether its damage has been told.
-    :ivar failures: how often reading it has failed.
+    :ivar failures: how often in a row reading it has failed.
     """
 
     path: Path
@@ -143,21 +143,43 @@ class File:
             self.database = self.opens(self.path)
         return self.database
 
-    def end(self, known: bool) -> Cursor:
+    def end(self, known: Cursor | None) -> Cursor:
         """
         Where the database ends, as far as that can be found out, if no other follows.
 
-        :param known: whether the record says it, too.
+        :param known: where the record says that all ends, if there is one.  A power cut may have left an old one, which
+            has not heard of this database yet.
         """
         try:
-            row = self.open().last()
+            end, isSound = self._lastSound()
         except (Unreadable, sqlite3.Error, OSError) as error:
             self.fails(error)
-        else:
-            return self.first if row is None else Cursor(row.endPosition, row.endMessage)
+            end, isSound = self.first, False
+        size = sum(sizesOf(self.path))
+        if isSound or (known is not None and (known > self.first or size <= EMPTY)):
+            return end
         # It can hold no more than this; numbers are not used twice.
-        most = 0 if known else max(1, sum(sizesOf(self.path)) // _SMALLEST)
-        return Cursor(self.first.position + most, self.first.message + most)
+        most = max(1, size // _SMALLEST)
+        return Cursor(end.position + most, end.message + most)
+
+    def _lastSound(self) -> tuple[Cursor, bool]:
+        """
+        The end of the last row whose numbers can be trusted, and whether no other is behind it.
+
+        :raises Unreadable: if the database cannot be opened.
+        :raises OSError: if the disk fails.
+        :raises sqlite3.Error: if rows cannot be read in order.
+        """
+        isSound = True
+        with closing(self.open().layouts(backwards=True)) as rows:
+            for row in rows:
+                try:
+                    unpack(row)
+                except BundleDamaged:
+                    isSound = False
+                else:
+                    return Cursor(row.endPosition, row.endMessage), isSound
+        return self.first, isSound
 
     def fails(self, error: Exception) -> bool:
         """
@@ -200,7 +222,7 @@ def extentOf(path: Path, files: Sequence[File], kept: Record | None) -> tuple[Re
         settled = oldest
     end = max(settled, kept.end) if kept else settled
     if files:
-        end = max(end, files[-1].end(known=kept is not None))
+        end = max(end, files[-1].end(kept.end if kept else None))
     elif settled < end:
         damages.append(Damage(path, "files are missing", end.message - settled.message))
         settled = end
@@ -229,16 +251,17 @@ class Folder:
         self._sync = sync
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = Lock(path)
+        self._current: File | None = None
+        self._used = 0
         try:
+            syncFolder(path.parent)
+            self._quarantineLogs()
+            self._files = filesOf(path)
             self._record = RecordFile(path / RECORD)
             syncFolder(path)
-            syncFolder(path.parent)
         except OSError:
             self._lock.release()
             raise
-        self._current: File | None = None
-        self._quarantineLogs()
-        self._files = filesOf(path)
         self.record, self._damages = extentOf(path, self._files, self._record.latest)
         self.end = self.record.end
 
@@ -248,8 +271,8 @@ class Folder:
         """
         for log in self.path.glob("batch-*.sqlite3-wal"):
             if not log.with_name(log.name.removesuffix("-wal")).exists():
-                # Where that cannot be done it is no reason not to start.
                 with suppress(OSError):
+                    # It does no harm where it is.
                     self._quarantine(log)
 
     # Jobs.
@@ -272,7 +295,10 @@ class Folder:
         if job.read is not None:
             done.read = self._read(job.read, job.budget, done)
         done.damages[:0], self._damages = self._damages, []
-        done.used = self._used()
+        with suppress(OSError):
+            # What is to be told must not be lost with it.
+            self._measure()
+        done.used = self._used
         return done
 
     def _remember(self, job: Job) -> None:
@@ -317,7 +343,12 @@ class Folder:
         """
         Put as many batches on disk as have room.
         """
-        used = self._used()
+        try:
+            self._measure()
+        except OSError as error:
+            done.error = error
+            return
+        used = self._used
         try:
             if self._current is None or sum(sizesOf(self._current.path)) >= min(LARGEST, self._size // SHARE):
                 self._finish()
@@ -441,7 +472,13 @@ class Folder:
                 return
             # Whoever finds it missing must know that it was not needed.
             self._record.sync()
-            self._discard(file)
+            try:
+                self._discard(file)
+            except OSError:
+                if not file.damage:
+                    raise
+                # Nor may what can't be put away keep the room of all that comes behind it.  The next start tries again.
+                self._files.remove(file)
             if file.damage and not file.told:
                 self._damages.append(Damage(file.path, file.damage, file.lost))
 
@@ -487,13 +524,15 @@ class Folder:
             if not isBusyDisk(error):
                 file.damage = file.damage or str(error)
 
-    def _used(self) -> int:
+    def _measure(self) -> None:
         """
-        Bytes on disk, and what the log will make its database grow by.
+        Find out how many bytes are on disk, with what the log will make its database grow by.
+
+        :raises OSError: if the folder cannot be looked at now.
         """
         with os.scandir(self.path) as entries:
             sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries if not entry.is_dir()}
-        return sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
+        self._used = sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
 
 
 class Reader:
@@ -531,7 +570,10 @@ class Reader:
                 for row in rows:
                     if row.position >= self._limit.position:
                         break
+                    before = cursor
                     cursor, budget = self._take(row, cursor, budget)
+                    if cursor != before:
+                        file.failures = 0
                     if budget <= 0:
                         return cursor, budget
         except sqlite3.Error as error:

@@ -92,7 +92,11 @@ class RecordFile:
         """
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._isSynced = True
-        data = os.pread(self._file, _FORM.size + 1, 0)
+        try:
+            data = os.pread(self._file, _FORM.size + 1, 0)
+        except OSError:
+            # As damaged as one that is not as it was written.
+            data = b""
         self.latest = unpack(data)
         if len(data) > _FORM.size:
             os.ftruncate(self._file, _FORM.size)

@@ -415,7 +415,8 @@ class Spool:
         assert done is not None
         self._job = None
         if isinstance(done, Exception):
-            done = Done(error=done, read=job.read, used=self.used, isReadable=False)
+            # Only what was to be put on disk tells whether anything can be.
+            done = Done(error=done if job.append else None, read=job.read, used=self.used, isReadable=False)
         before = self.settled
         if done.read is not None:
             self._backlog.load(done.loaded, done.read)
@@ -514,7 +515,9 @@ class Spool:
         used = self.used if self.acked != self.end else 0
         isDiskFull = self._diskMark.passes(used / self.settings.size)
         isMemoryFull = self._arrivingMark.passes(self._arrivals.cost / self._buffer.size)
-        full = isDiskFull or isMemoryFull or self._isStuck or self.error is not None
+        # Where nothing waits to be put on disk, what comes next shows whether that can be done again.
+        isRefused = bool(self._arrivals) and (self._isStuck or self.error is not None)
+        full = isDiskFull or isMemoryFull or isRefused
         if full and not self.full:
             self.full = True
             self.onFull()
