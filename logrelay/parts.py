@@ -17,7 +17,7 @@ from twisted.internet.defer import TimeoutError as TooLong
 from twisted.internet.threads import deferToThreadPool
 
 from . import events
-from .config import DestinationSettings, SourceSettings
+from .config import PROGRAM, DestinationSettings, SourceSettings
 from .destination import Destination
 from .difference import Difference
 from .errors import LogRelayError, Problem, RelayStopped, ReloadRefused
@@ -32,9 +32,6 @@ from .sources.interface import IAdjustable
 from .stamping import Numbering
 from .tls import ServerTLS, peerOf
 from .ways import Ways, waysFor
-
-#: The name under which messages appear that the program itself hands in.
-PROGRAM = "program"
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from . import events
 from .batches import Origin
-from .config import Configuration
+from .config import PROGRAM, Configuration
 from .consumer import RelayConsumer
 from .destination import Destination
 from .difference import differenceOf
@@ -29,7 +29,7 @@ from .events import EventLog
 from .feeds import Feed
 from .inlet import Inlet
 from .listeners import addressesOf
-from .parts import PROGRAM, Parts
+from .parts import Parts
 from .snapshot import ReloadSnapshot, Snapshot
 from .sources import FileSource
 from .sources.interface import Reactor
