@@ -338,6 +338,7 @@ class Parts:
             self.feeds.remove(source.name)
         await gatherResults([each.stop(difference.after.stopTimeout) for each in gone])
         for each in gone:
+            each.forget()
             self.feeds.removeDestination(each.settings.name)
             spool = each.settings.spool
             self._log.tell(events.Removed(each.settings.name, "" if spool is None else spool.path))

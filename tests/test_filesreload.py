@@ -1,0 +1,116 @@
+"""
+Followed files, while the configuration changes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from logrelay.config import DestinationSettings, SourceSettings, SpoolSettings
+from logrelay.service import LogRelayService
+from logrelay.snapshot import FileSnapshot
+
+from .loopback import scripted
+from .relays import RelayCase, destination
+from .sourcing import folder
+
+
+class FilesReloadCase(RelayCase):
+    """
+    A relay that follows a log, and how to change it.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(folder(self))
+        self.log = self.folder / "app.log"
+        self.log.touch()
+
+    def source(self, pattern: str = "app.log", **options: Any) -> SourceSettings:
+        """
+        A source of files in the folder.
+        """
+        return SourceSettings(pattern, "file", path=str(self.folder / pattern), **options)
+
+    def following(self, *destinations: DestinationSettings, **options: Any) -> LogRelayService:
+        """
+        A relay that follows the log.
+        """
+        options.setdefault("stopTimeout", 1)
+        return self.relay(destinations, [self.source()], stateDir=str(self.folder / "state"), **options)
+
+    async def reload(
+        self,
+        relay: LogRelayService,
+        sources: list[SourceSettings] | None = None,
+        destinations: list[DestinationSettings] | None = None,
+        force: bool = False,
+    ) -> None:
+        """
+        Have other sources, or destinations, from now on.
+        """
+        before = relay.configuration
+        await relay.reload(
+            attrs.evolve(
+                before,
+                sources=before.sources if sources is None else tuple(sources),
+                destinations=before.destinations if destinations is None else tuple(destinations),
+            ),
+            force,
+        )
+
+    def write(self, *lines: bytes) -> None:
+        """
+        Append lines.
+        """
+        with self.log.open("ab") as writer:
+            writer.write(b"".join(line + b"\n" for line in lines))
+
+    def shown(self, relay: LogRelayService) -> FileSnapshot:
+        """
+        How far the log is.
+        """
+        [shown] = next(source.files for source in relay.snapshot().sources if source.files)
+        return shown
+
+
+class RemovedDestinationTests(FilesReloadCase):
+    """
+    A destination goes, and the source stays.
+    """
+
+    @scripted
+    async def test_forced(self) -> None:
+        """
+        Nobody waits for what was lost with its memory: positions go on.
+        """
+        server, down = self.server(), self.server()
+        await down.refuse()
+        central = destination(server, delivery="written")
+        relay = self.following(central, destination(down, name="gone"))
+        self.write(b"one", b"two")
+        await self.until(lambda: relay.snapshot().destinations[1].unsentBatches)
+        await self.reload(relay, destinations=[central], force=True)
+        self.write(b"three")
+        await self.until(lambda: self.shown(relay).safe == self.log.stat().st_size)
+        self.assertEqual(server.messages, [b"one", b"two", b"three"])
+
+    @scripted
+    async def test_notOnDisk(self) -> None:
+        """
+        Nor for what had not come into its spool.
+        """
+        server, down = self.server(), self.server()
+        await down.refuse()
+        central = destination(server, delivery="written")
+        spool = SpoolSettings(str(self.folder / "spool"), 4 * 1024 * 1024)
+        relay = self.following(central, destination(down, name="gone", spool=spool))
+        await self.until(lambda: self.shown(relay))
+        for place in range(8):
+            self.write(*(b"%d %06d %b" % (place, number, b"x" * 1000) for number in range(1000)))
+        await self.until(lambda: relay.snapshot().sources[1].heldBy)
+        await self.reload(relay, destinations=[central])
+        await self.until(lambda: len(server.messages) == 8000)
+        await self.until(lambda: self.shown(relay).safe == self.log.stat().st_size)
