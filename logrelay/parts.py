@@ -115,9 +115,14 @@ class Parts:
         self.running = False
         await self.listeners.stop()
         await gatherResults([each.stop(limit) for each in self.destinations.values()])
-        await self._positions.stop()
         for ways in self._ways.values():
             ways.resolver.stop()
+
+    async def finish(self) -> None:
+        """
+        Keep how far files have been relayed, when nothing is delivered any more.
+        """
+        await self._positions.stop()
 
     # Another configuration.
 

@@ -133,6 +133,7 @@ class LogRelayService(Service):
             entrance.stopProducing()
         # What a reload has left to end.
         await self._reloading.run(lambda: None)
+        await self._parts.finish()
 
     def stopService(self) -> Deferred[None]:
         """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from logrelay.config import DestinationSettings, SourceSettings, SpoolSettings
 from logrelay.service import LogRelayService
@@ -114,3 +115,29 @@ class RemovedDestinationTests(FilesReloadCase):
         await self.reload(relay, destinations=[central])
         await self.until(lambda: len(server.messages) == 8000)
         await self.until(lambda: self.shown(relay).safe == self.log.stat().st_size)
+
+    @scripted
+    async def test_stopMeanwhile(self) -> None:
+        """
+        What one that goes still delivers while the relay stops is not delivered again after that.
+        """
+        server, slow = self.server(), self.server()
+        slow.stall()
+        central = destination(server, delivery="written")
+        relay = self.following(central, destination(slow, name="gone", delivery="acked", ackTimeout=30))
+        self.write(*(b"%06d %b" % (number, b"x" * 1000) for number in range(10_000)))
+        await self.until(lambda: len(server.messages) == 10_000)
+        done = Deferred.fromCoroutine(self.reload(relay, destinations=[central], force=True))
+        await self.turns()
+        stopped = relay.stopService()
+        await self.until(lambda: relay.snapshot().destinations[0].state == "idle")
+        await self.turns(20)
+        slow.resume()
+        await stopped
+        await done
+        self.assertEqual(len(slow.messages), 10_000)
+        relay = self.following(central)
+        await self.until(lambda: self.shown(relay))
+        self.write(b"last")
+        await self.until(lambda: server.messages[-1] == b"last")
+        self.assertEqual(len(server.messages), 10_001)
