@@ -14,6 +14,9 @@ from .servers import Server
 
 MIB = 1024 * 1024
 
+#: The name under which messages appear that the program itself hands in.  No source has it.
+PROGRAM = "program"
+
 
 @attrs.frozen
 class SourceSettings:

@@ -173,12 +173,11 @@ class Destination:
             if accepted is not None:
                 accepted(taken)
             # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
-            if self._isClosing and not taken:
-                # It never came on disk, and has to be brought again.
-                return
-            if self.store.durable or not taken or self.store.settled >= self.store.end:
+            isGivenUp = not taken and not self._isClosing
+            if isGivenUp or (taken and (self.store.durable or self.store.settled >= self.store.end)):
                 secured()
             else:
+                # One that never came on disk before the stop is among them: it has to be brought again.
                 self._unsecured.append((self.store.end, secured))
 
         self.store.append(batch, answered)
@@ -221,6 +220,8 @@ class Destination:
         Begin to deliver what is stored; the store has been opened.
         """
         self._isClosing = False
+        # Of the run before; it is brought again.
+        self._unsecured.clear()
         if self._disk is not None:
             self._disk.start()
         self.factory.start()
@@ -327,6 +328,14 @@ class Destination:
                 self._log.tell(events.Undelivered(name, unsent, left - unsent))
         self._drops.flush()
         self._log.tell(events.Stopped(name))
+
+    def forget(self) -> None:
+        """
+        It has stopped for good: what it did not deliver is given up, so that nobody brings it again.
+        """
+        unsecured, self._unsecured = self._unsecured, deque()
+        for _, secured in unsecured:
+            secured()
 
     def whenSettled(self) -> Deferred[None]:
         """

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThreadPool
 
 from . import events
-from .config import DestinationSettings, SourceSettings
+from .config import PROGRAM, DestinationSettings, SourceSettings
 from .departure import emptied
 from .destination import Destination
 from .difference import Difference
@@ -31,9 +31,6 @@ from .sources.interface import IAdjustable
 from .stamping import Numbering
 from .tls import ServerTLS, peerOf
 from .ways import Ways, waysFor
-
-#: The name under which messages appear that the program itself hands in.
-PROGRAM = "program"
 
 
 @attrs.frozen
@@ -117,9 +114,14 @@ class Parts:
         self.running = False
         await self.listeners.stop()
         await gatherResults([each.stop(limit) for each in self.destinations.values()])
-        await self._positions.stop()
         for ways in self._ways.values():
             ways.resolver.stop()
+
+    async def finish(self) -> None:
+        """
+        Keep how far files have been relayed, when nothing is delivered any more.
+        """
+        await self._positions.stop()
 
     # Another configuration.
 
@@ -317,6 +319,7 @@ class Parts:
             self.feeds.remove(source.name)
         await gatherResults([each.stop(difference.after.stopTimeout) for each in gone])
         for each in gone:
+            each.forget()
             self.feeds.removeDestination(each.settings.name)
             spool = each.settings.spool
             self._log.tell(events.Removed(each.settings.name, "" if spool is None else spool.path))

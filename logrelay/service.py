@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from . import events
 from .batches import Origin
-from .config import Configuration
+from .config import PROGRAM, Configuration
 from .consumer import RelayConsumer
 from .destination import Destination
 from .difference import differenceOf
@@ -29,7 +29,7 @@ from .events import EventLog
 from .feeds import Feed
 from .inlet import Inlet
 from .listeners import addressesOf
-from .parts import PROGRAM, Parts
+from .parts import Parts
 from .snapshot import ReloadSnapshot, Snapshot
 from .sources import FileSource
 from .sources.interface import Reactor
@@ -133,6 +133,7 @@ class LogRelayService(Service):
             entrance.stopProducing()
         # What a reload has left to end.
         await self._reloading.run(lambda: None)
+        await self._parts.finish()
 
     def stopService(self) -> Deferred[None]:
         """

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from itertools import chain, count
 
 import attrs
 
-from .config import SourceSettings
+from .config import PROGRAM, SourceSettings
 from .keys import SOURCE
 from .lines import KeyPath
 from .listening import MAX_SOCKET_PATH, Listen
@@ -43,7 +44,7 @@ class SourceRules:
     :ivar tls: whether there is a certificate for ``tls:`` sources.
     :ivar taken: what the sources read so far listen on, and whether they let others share their ports.
         Standard input is ``None``.
-    :ivar followed: the patterns of files that they follow, as written.
+    :ivar names: of the sources so far, and of what is none.
     """
 
     findings: Findings
@@ -51,7 +52,7 @@ class SourceRules:
     destinations: Collection[str]
     tls: bool
     taken: list[tuple[Listen | None, bool]] = attrs.field(factory=list)
-    followed: list[str] = attrs.field(factory=list)
+    names: set[str] = attrs.field(factory=lambda: {PROGRAM})
 
     def read(self, path: KeyPath, table: Mapping[str, object]) -> SourceSettings | None:
         """
@@ -64,10 +65,11 @@ class SourceRules:
         type_ = own.values.get("type")
         listen = self._listen(own) if type_ else None
         if type_ == "file":
-            name = self._files(own)
+            name = self._named(self._files(own))
         elif type_ == "stdin" or listen:
             self._applicable(own, listen)
-            name = self._apart(own, listen)
+            self._apart(own, listen)
+            name = self._named(listen.text if listen else "stdin")
         to = self._to(own)
         if len(self.findings.found) > before:
             return None
@@ -76,16 +78,22 @@ class SourceRules:
     def _files(self, own: Reading) -> str:
         """
         Which files it follows.
-
-        :return: the source's name, unlike that of any other.
         """
         if "path" not in own.written:
             self.findings.add((*own.path, "path"), "is missing", 'add it, as in "/var/log/app/*.log"')
         self._applicable(own, None)
-        text = str(own.written.get("path", "file"))
-        same = self.followed.count(text)
-        self.followed.append(text)
-        return f"{text} #{same + 1}" if same else text
+        return str(own.written.get("path", "file"))
+
+    def _named(self, text: str) -> str:
+        """
+        A source's name, unlike that of any other: a file may be called as standard input is, too.
+
+        :param text: what it would be.
+        """
+        names = (f"{text} #{number}" for number in count(2))
+        name = next(name for name in chain([text], names) if name not in self.names)
+        self.names.add(name)
+        return name
 
     def _listen(self, own: Reading) -> Listen | None:
         """
@@ -136,11 +144,9 @@ class SourceRules:
             what = "has no meaning for relp, which has frames of its own"
             self.findings.add((*own.path, "framing"), what, "take it out")
 
-    def _apart(self, own: Reading, listen: Listen | None) -> str:
+    def _apart(self, own: Reading, listen: Listen | None) -> None:
         """
         Refuse two sources that want the same place.
-
-        :return: the source's name, unlike that of any other.
         """
         shared = own.values.get("reusePort", False)
         for other, otherShared in self.taken:
@@ -150,10 +156,7 @@ class SourceRules:
                 what = f"{shown(other.text)} of another source listens there too"
                 remedy = "change one of them, or (tcp, tls, udp) give both reuse-port = true"
                 self.findings.add((*own.path, "listen"), what, remedy)
-        text = listen.text if listen else "stdin"
-        same = [other for other, _ in self.taken if other and other.text == text]
         self.taken.append((listen, shared))
-        return f"{text} #{len(same) + 1}" if same else text
 
     def _to(self, own: Reading) -> tuple[str, ...]:
         """

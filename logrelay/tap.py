@@ -112,7 +112,7 @@ def _checkStdin(options: Options, configuration: Configuration) -> None:
     if parent is None or parent.get("nodaemon"):
         return
     for source in configuration.sources:
-        if source.listen is None:
+        if source.type == "stdin":
             raise ConfigurationError(
                 Problem("twistd", source.name, "a daemon has no standard input", "write twistd -n logrelay")
             )

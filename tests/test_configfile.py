@@ -599,6 +599,18 @@ class GoodFileTests(FileTestCase):
         self.assertEqual((sources[0].framing, sources[6].framing), (None, Framing.LF))
         self.assertEqual(sources[4].soRcvbuf, 1024 * 1024)
 
+    def test_namesOfSources(self) -> None:
+        """
+        No two sources have the same name, whatever files are called, and none that of what the program hands in.
+        """
+        files = ["stdin", "program", "tcp:0", "a", "a", "a #2"]
+        text = "".join(f"[[source]]\ntype = 'file'\npath = '{each}'\n" for each in files)
+        listeners = "[[source]]\ntype = 'stdin'\n[[source]]\nlisten = 'tcp:0'\n"
+        sources = self.read(f"{text}{listeners}[destination.central]\nprimary = 'a'").sources
+        names = [each.name for each in sources]
+        self.assertEqual(len(set(names)), 8)
+        self.assertNotIn("program", names)
+
     def test_byteOrderMark(self) -> None:
         """
         What some editors put before the first character does no harm.

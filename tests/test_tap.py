@@ -118,6 +118,18 @@ class MakeServiceTests(TestCase):
         daemon.parent = options.parent
         makeService(daemon)
 
+    def test_filesAsADaemon(self) -> None:
+        """
+        A daemon can follow files.
+        """
+        folder = Folder(self.mktemp())
+        options = Options()
+        options.parent = AnyOptions()
+        options.parent["nodaemon"] = 0
+        text = b'[[source]]\ntype = "file"\npath = "app.log"\n[destination.central]\nprimary = "127.0.0.1"\n'
+        options.parseOptions(["--config", folder.write("relay.toml", text)])
+        makeService(options)
+
 
 @attrs.define(eq=False)
 class Failing(Service):
