@@ -4,7 +4,9 @@ A spool at work: its thread, its ticks, and what is told of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -19,10 +21,14 @@ from .counters import DestinationCounters
 from .errors import LogRelayError
 from .events import EventLog
 from .snapshot import SpoolSnapshot
-from .spool import Damage, Spool
+from .spool import Damage, Spool, SpoolLocked
 
 #: How often, in seconds, what has settled is remembered, and what has failed is tried again.
 TICK = 1.0
+
+
+#: A folder that is taken is tried again so often, with so many seconds between.
+TRIES, APART = 5, 0.01
 
 
 class CannotOpen(LogRelayError):
@@ -70,13 +76,24 @@ class Disk:
         :raises LogRelayError: if it cannot be had.
         """
         try:
-            self.spool.open()
+            self._take()
         except OSError as error:
             where, why = error.filename or self.spool.settings.path, error.strerror or error
             raise CannotOpen(
                 f"{self._name}: the spool cannot be opened: {where}: {why}; let the relay's user write there, or"
                 f" change destination.{self._name}.spool.path"
             ) from error
+
+    def _take(self) -> None:
+        """
+        Open the folder, after some tries if it is taken: whoever asks who has it holds it for a moment.
+        """
+        for _ in range(TRIES):
+            with suppress(SpoolLocked):
+                self.spool.open()
+                return
+            time.sleep(APART)
+        self.spool.open()
 
     def start(self) -> None:
         """

@@ -4,6 +4,9 @@ Tests of relays whose destinations have spools: started, stopped and started aga
 
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +186,19 @@ class StartTests(SpooledCase):
         configuration = [first, self.spooled(server)]
         self.assertRaises(SpoolLocked, self.relay, configuration, [source()])
         self.relay([destination(server, name="first", spool=SpoolSettings(free))])
+
+    async def test_askedWhoHasIt(self) -> None:
+        """
+        Whoever looks who has the folder holds it for a moment; a relay that starts just then starts.
+        """
+        server = self.server()
+        await self.relay([self.spooled(server)]).stopService()
+        asks = os.open(f"{self.path}/lock", os.O_RDONLY)
+        fcntl.flock(asks, fcntl.LOCK_SH)
+        timer = threading.Timer(0.005, os.close, (asks,))
+        timer.start()
+        self.addCleanup(timer.join)
+        self.relay([self.spooled(server)])
 
     async def test_noFolder(self) -> None:
         """
