@@ -10,9 +10,11 @@ import random
 from pathlib import Path
 
 from ..real import waitUntil
+from .account import Account
 from .client import Client
 from .outcomes import Outcome
-from .scene import Account, Relay, Server, Settings
+from .relay import Relay, Settings
+from .server import Server
 
 #: Bytes of each message, and of all of them.
 SIZE, BACKLOG = 4000, 2_000_000_000

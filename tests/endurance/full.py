@@ -13,12 +13,14 @@ from pathlib import Path
 import attrs
 
 from ..real import freePort, waitUntil
+from .account import Account
 from .client import Client
 from .datagrams import FIRST, Datagrams
 from .disks import SIZE as DISK
 from .disks import smallDisk
 from .outcomes import Outcome
-from .scene import Account, Relay, Server, Settings
+from .relay import Relay, Settings
+from .server import Server
 
 #: Bytes of each message, and how many: nearly twice what the disk has room for.
 SIZE, MESSAGES = 1000, 45_000

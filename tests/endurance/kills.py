@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 
 from ..real import waitUntil
+from .account import Account, duplicates
 from .client import WINDOW, Client
 from .outcomes import Outcome
-from .scene import Account, Relay, Server, Settings, duplicates
+from .relay import Relay, Settings
+from .server import Server
 
 #: Messages a second, and bytes of each.
 RATE, SIZE = 20_000, 64

@@ -15,7 +15,8 @@ from .disks import SIZE as DISK
 from .disks import smallDisk
 from .full import DROPPED, UDP
 from .outcomes import Outcome
-from .scene import Relay, Server, Settings
+from .relay import Relay, Settings
+from .server import Server
 
 #: Seconds between two messages, and bytes of each: five megabytes a second, or so.
 PAUSE, SIZE = 0.0001, 1400
