@@ -19,7 +19,7 @@ from .records import Entry, hasCompiler
 from .replay import Disk, always, never
 from .seeds import seedOf
 
-
+#: Where there is a folder in memory, if anywhere.
 MEMORY = Path("/dev/shm")
 
 
