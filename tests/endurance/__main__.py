@@ -18,6 +18,7 @@ from .disks import mayMount
 from .drain import drain
 from .full import full
 from .kills import kills
+from .oldest import oldest
 from .outcomes import Outcome, table
 from .powercut import powercut
 from .readonly import readonly
@@ -65,6 +66,14 @@ def _full(seed: int, folder: Path) -> Iterator[Outcome]:
             yield full(folder / f"{overflow}-{killed}", overflow, killed)
 
 
+def _oldest(seed: int, folder: Path) -> Iterator[Outcome]:
+    """
+    The disk is full of datagrams; the spool has more bytes than the disk, and less.
+    """
+    for size in ("1GiB", "200MiB", "12MiB") if mayMount() else ():
+        yield oldest(folder / size, size)
+
+
 def _readonly(seed: int, folder: Path) -> Iterator[Outcome]:
     """
     The disk takes no writes any more.
@@ -82,6 +91,7 @@ TRIALS: dict[str, Trial] = {
     "damage": damage,
     "powercut": _powercut,
     "full": _full,
+    "oldest": _oldest,
     "readonly": _readonly,
 }
 

@@ -30,8 +30,10 @@ class Client:
 
     :ivar journal: for each number below :attr:`made`, whether the message has been answered with 200.
     :ivar made: how many messages were made.
-    :ivar acceptedAt: when the last answer came, on the monotonic clock.
     :ivar connections: how many it has had.
+    :ivar refused: what was said of messages that were refused.
+    :ivar window: how many may be without an answer.
+    :ivar ended: whether to end at once.
     """
 
     def __init__(self, port: int, rate: float, size: int, most: int, window: int = WINDOW) -> None:
@@ -42,12 +44,11 @@ class Client:
         """
         self.journal = bytearray()
         self.made = self.connections = 0
-        self.acceptedAt = 0.0
         self.refused: list[str] = []
-        self._port, self._rate, self._size, self._most, self._window = port, rate, size, most, window
+        self._port, self._rate, self._size, self._most, self.window = port, rate, size, most, window
         self._credit, self._at = 0.0, time.monotonic()
         self._over = threading.Event()
-        self._ended = threading.Event()
+        self.ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -84,7 +85,7 @@ class Client:
         End at once.
         """
         self._over.set()
-        self._ended.set()
+        self.ended.set()
         self._thread.join()
 
     # The thread.
@@ -94,14 +95,14 @@ class Client:
         return self.made < self._most and not self._over.is_set()
 
     def _run(self) -> None:
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             try:
                 with socket.create_connection(("127.0.0.1", self._port), 1) as connection:
                     self.connections += 1
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     _Session(self, connection).work()
             except OSError:
-                self._ended.wait(0.02)
+                self.ended.wait(0.02)
 
     def unanswered(self) -> list[int]:
         """
@@ -130,27 +131,12 @@ class Client:
         """
         for number in numbers:
             self.journal[number] = 1
-        self.acceptedAt = time.monotonic()
-
-    @property
-    def ended(self) -> bool:
-        """
-        Whether to end at once.
-        """
-        return self._ended.is_set()
 
     def frames(self, session: ClientSession, numbers: list[int]) -> bytes:
         """
         Some messages as frames.
         """
         return session.frames(payload(numbers, self._size), len(numbers))
-
-    @property
-    def window(self) -> int:
-        """
-        How many may be without an answer.
-        """
-        return self._window
 
 
 class _Session:
@@ -174,7 +160,7 @@ class _Session:
         :raises OSError: the connection is lost.
         """
         self._connection.setblocking(False)
-        while not self._client.ended:
+        while not self._client.ended.is_set():
             self._fill()
             wantsOut = [self._connection] if self._out else []
             readable, writable, _ = select.select([self._connection], wantsOut, [], 0.005)

@@ -12,9 +12,6 @@ from .messages import payload
 #: The numbers begin here, behind all of a RELP client.
 FIRST = 12_000_000
 
-#: Seconds between two messages, and bytes of each.
-_PAUSE, _SIZE = 0.005, 500
-
 
 class Datagrams:
     """
@@ -23,9 +20,13 @@ class Datagrams:
     :ivar sent: how many were.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pause: float = 0.005, size: int = 500) -> None:
+        """
+        :param pause: between two messages, in seconds.
+        :param size: of each, in bytes.
+        """
         self.sent = 0
-        self._port = port
+        self._port, self._pause, self._size = port, pause, size
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -37,8 +38,8 @@ class Datagrams:
 
     def _run(self) -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as sender:
-            while not self._over.wait(_PAUSE):
-                message = payload([FIRST + self.sent], _SIZE).partition(b" ")[2]
+            while not self._over.wait(self._pause):
+                message = payload([FIRST + self.sent], self._size).partition(b" ")[2]
                 sender.sendto(message, ("127.0.0.1", self._port))
                 self.sent += 1
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import attrs
 
 from ..real import freePort, waitUntil
+from .account import Account
 from .client import Client
 from .datagrams import FIRST, Datagrams
 from .disks import SIZE as DISK
 from .disks import smallDisk
 from .outcomes import Outcome
-from .scene import Account, Relay, Server, Settings
+from .relay import Relay, Settings
+from .server import Server
 
 #: Bytes of each message, and how many: nearly twice what the disk has room for.
 SIZE, MESSAGES = 1000, 45_000
@@ -26,13 +28,15 @@ SIZE, MESSAGES = 1000, 45_000
 #: How long each step may take.  Seconds.
 LIMIT = 60.0
 
-_UDP = """
+#: One more source, as text.
+UDP = """
 [[source]]
 type = "syslog"
 listen = "udp:{port}:interface=127.0.0.1"
 """
 
-_BROKEN, _MENDED, _DROPPED = "takes nothing: ", "takes messages again", r"(\d+) messages of source udp\S* dropped"
+#: What the relay says.
+_BROKEN, _MENDED, DROPPED = "takes nothing: ", "takes messages again", r"(\d+) messages of source udp\S* dropped"
 
 
 @attrs.define
@@ -57,7 +61,7 @@ def full(folder: Path, overflow: str, killed: bool, messages: int = MESSAGES) ->
     folder.mkdir()
     with smallDisk(folder / "disk"):
         port = freePort()
-        settings = Settings(overflow=overflow, sources=_UDP.format(port=port), spool="disk/spool", memory="16MiB")
+        settings = Settings(overflow=overflow, sources=UDP.format(port=port), spool="disk/spool", memory="16MiB")
         relay = Relay(folder, settings)
         server = Server(folder, relay.server, relp=True)
         client, datagrams = Client(relay.port, 0, SIZE, messages), Datagrams(port)
@@ -137,7 +141,7 @@ def _outcome(
         "mended": len(relay.said(_MENDED)),
         "UDP sent": datagrams.sent,
         "UDP came": len(came) - came.count(0),
-        "UDP dropped": sum(int(re.findall(_DROPPED, line)[0]) for line in relay.said(_DROPPED)),
+        "UDP dropped": sum(int(re.findall(DROPPED, line)[0]) for line in relay.said(DROPPED)),
     }
     name = f"{overflow}{', killed' if killed else ''}"
     return Outcome(cells, [f"{name}: {trouble}" for trouble in troubles])

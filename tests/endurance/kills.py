@@ -10,12 +10,15 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ..real import waitUntil
+from .account import Account, duplicates
 from .client import WINDOW, Client
 from .outcomes import Outcome
-from .scene import Account, Relay, Server, Settings, duplicates
+from .relay import Relay, Settings
+from .server import Server
 
 #: Messages a second, and bytes of each.
 RATE, SIZE = 20_000, 64
@@ -34,7 +37,7 @@ COMMIT = 0.1
 ALLOWED = {"relp": 2 * WINDOW + int(RATE * COMMIT), "syslog": WINDOW + int(RATE * COMMIT) + 32 * 2**20 // SIZE}
 
 #: How long the rest may take to be delivered.  Seconds.
-REST = 120.0
+REST = 60.0
 
 
 def kills(seed: int, folder: Path, times: int = 50, driver: str = "relp", longest: float = LONGEST) -> Outcome:
@@ -64,7 +67,9 @@ def kills(seed: int, folder: Path, times: int = 50, driver: str = "relp", longes
         time.sleep(SHORTEST)
         client.stop()
         waitUntil(lambda: client.done, "every message is answered", REST)
-        waitUntil(lambda: 0 not in server.counts.times(client.made), "everything has come", REST)
+        with suppress(TimeoutError):
+            # What does not come is lost: the account says so.
+            waitUntil(lambda: 0 not in server.counts.times(client.made), "everything has come", REST)
         time.sleep(SHORTEST)
     finally:
         client.close()

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..real import waitUntil
+from .account import Account
 from .client import Client
 from .disks import FailingDisk
 from .outcomes import Outcome
-from .scene import Account, Relay, Server, Settings
+from .relay import Relay, Settings
+from .server import Server
 
 #: Bytes of each message; how many are on the disk when it fails, and how many there are at all.
 SIZE, BEFORE, MESSAGES = 1000, 6000, 10_000

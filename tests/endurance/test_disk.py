@@ -5,6 +5,8 @@ The trials of what is on disk, made short.  ``LOGRELAY_SEED`` repeats a run.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -17,6 +19,9 @@ from .records import Entry, hasCompiler
 from .replay import Disk, always, never
 from .seeds import seedOf
 
+#: Where there is a folder in memory, if anywhere.
+MEMORY = Path("/dev/shm")
+
 
 class DiskTests(SynchronousTestCase):
     """
@@ -25,10 +30,10 @@ class DiskTests(SynchronousTestCase):
 
     def folder(self) -> Path:
         """
-        A new one.
+        A new one; in memory where that can be, since no sync of these trials has to reach a disk.
         """
-        path = Path(self.mktemp()).resolve()
-        path.mkdir(parents=True)
+        path = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None)).resolve()
+        self.addCleanup(shutil.rmtree, path)
         return path
 
     def test_damage(self) -> None:

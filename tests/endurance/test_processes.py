@@ -48,7 +48,7 @@ class ProcessTests(SynchronousTestCase):
         """
         What has gathered on disk is delivered, from the first second on, in little memory.
         """
-        self.holds(drain(seedOf(self), self.folder() / "relay", "syslog", backlog=80_000_000, kills=1))
+        self.holds(drain(seedOf(self), self.folder() / "relay", "syslog", backlog=40_000_000, kills=1))
 
     def test_full(self) -> None:
         """
@@ -56,7 +56,7 @@ class ProcessTests(SynchronousTestCase):
         """
         if not mayMount():
             raise SkipTest("only root can have a disk that is small")
-        self.holds(full(self.folder() / "relay", "block", killed=True))
+        self.holds(full(self.folder() / "relay", "block", killed=True, messages=30_000))
 
     def test_readonly(self) -> None:
         """

@@ -1,7 +1,5 @@
 """
-What trials with processes have on stage: a relay with a spool, and a server that counts.
-
-Everything here blocks, with time limits.  No process outlives the thread that started it.
+A relay with a spool, in a process of its own.  Everything here blocks, with time limits.
 """
 
 from __future__ import annotations
@@ -9,21 +7,19 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
 from ..real import TOP, freePort, waitUntil
 from ..twistds import script
-from .receiver import Counts
 
 #: How long a relay may take until it listens.  Seconds.
 START = 30.0
 
-_BARE = ("setpriv", "--pdeathsig", "KILL", "env", "--unset=COVERAGE_PROCESS_START", f"PYTHONPATH={TOP}")
+#: What every process runs with: it does not outlive the thread that started it, and its coverage is not measured.
+BARE = ("setpriv", "--pdeathsig", "KILL", "env", "--unset=COVERAGE_PROCESS_START", f"PYTHONPATH={TOP}")
 
 _RELAY = """
 stop-timeout = 5
@@ -109,7 +105,7 @@ class Relay:
         """
         assert self._process is None
         command = [
-            *_BARE,
+            *BARE,
             script("twistd"),
             "-n",
             "--pidfile=",
@@ -173,75 +169,3 @@ class Relay:
         How many bytes its spool takes on disk.
         """
         return sum(each.stat().st_size for each in self.path.glob("batch-*") if each.exists())
-
-
-class Server:
-    """
-    A server that counts, in a process of its own.
-    """
-
-    def __init__(self, folder: Path, port: int, relp: bool) -> None:
-        self.counts = Counts(folder / "counts")
-        self._command = [*_BARE, sys.executable, "-m", "tests.endurance.receiver", str(port), str(folder / "counts")]
-        self._command += ["--relp"] if relp else []
-        self._folder = folder
-        self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """
-        Begin to listen.
-        """
-        assert self._process is None
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=self._folder, stdin=subprocess.DEVNULL, stderr=log)
-
-    def settle(self) -> None:
-        """
-        Wait until nothing more comes.
-        """
-        came = -1
-        while came != self.counts.came:
-            came = self.counts.came
-            time.sleep(0.3)
-
-    def kill(self) -> None:
-        """
-        End.
-        """
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
-@attrs.frozen
-class Account:
-    """
-    What became of the messages of a trial.
-
-    :ivar answered: how many were answered with 200.
-    :ivar lost: how many of those no server has got.
-    :ivar duplicates: how many copies there were beside the first.
-    """
-
-    answered: int
-    lost: int
-    duplicates: int
-
-    @classmethod
-    def of(cls, journal: Sequence[int], counts: Counts) -> Account:
-        """
-        Draw it up.
-        """
-        journal = bytes(journal)
-        times = counts.times(len(journal))
-        lost = sum(1 for answered, came in zip(journal, times, strict=True) if answered and not came)
-        return cls(journal.count(1), lost, duplicates(times))
-
-
-def duplicates(times: bytes) -> int:
-    """
-    How many copies there were beside the first.
-    """
-    return sum(times) - (len(times) - times.count(0))
