@@ -148,8 +148,10 @@ class LostTests(RelpCase):
         one, two = self.relpServer(), self.relpServer()
         relay = self.relpTo(one, two, window=128)
         messages = numbered(20_000)
+        # So many at once keep the reactor from seeing that the server has accepted in time.
+        await self.until(lambda: one.sessions)
         self.send(relay, messages)
-        await self.until(lambda: one.sessions and len(one.sessions[0].messages) > 1000)
+        await self.until(lambda: len(one.sessions[0].messages) > 1000)
         await one.kill()
         await self.until(lambda: two.sessions and messages[-1] in two.sessions[-1].messages)
         first, second = one.sessions[0].messages, two.sessions[0].messages
