@@ -41,7 +41,8 @@ PATIENCE = 30
 #: The least that one message takes: a character and a line feed.
 _SMALLEST = 2
 
-_NAME = re.compile(r"batch-(\d{16})-message-(\d{16})\.sqlite3")
+#: Sixteen digits are written.  A file of somebody else may have moved the numbers to where there are more.
+_NAME = re.compile(r"batch-(\d{16,18})-message-(\d{16,18})\.sqlite3")
 RECORD, QUARANTINE = "settled", "quarantine"
 
 
