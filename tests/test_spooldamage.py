@@ -356,6 +356,15 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual([damage.path.name for damage in self.bench.damages], [self.files[-1].name])
         self.assertGreaterEqual(self.bench.damages[0].messages, 2 * len(last))
 
+    def test_largestNumber(self) -> None:
+        """
+        A file that claims the largest numbers there are loses nothing of what comes after it.
+        """
+        (self.bench.path / f"batch-{10**16 - 1}-message-{10**16 - 1}.sqlite3").write_bytes(b"")
+        self.assertEqual(self.read(), list(range(COUNT)))
+        # Again, with the next file.
+        self.assertEqual(self.read(), [1000])
+
     def test_otherFiles(self) -> None:
         """
         What has another name is nobody's business.

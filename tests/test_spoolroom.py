@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import resource
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -59,6 +60,15 @@ class RoomCase(SynchronousTestCase):
         How many bytes there are in the folder.
         """
         return sum(path.stat().st_size for path in self.bench.path.iterdir() if path.is_file())
+
+    def dropped(self) -> Counter[str]:
+        """
+        How many messages of each source were given up.
+        """
+        dropped: Counter[str] = Counter()
+        for source, count in self.bench.hooks.dropped:
+            dropped[source] += count
+        return dropped
 
     def drain(self) -> list[int]:
         """
@@ -149,13 +159,54 @@ class DiskRoomTests(RoomCase):
             self.append()
         gone = self.spool.settled
         self.assertEqual(self.bench.counters.settledEarly, 2)
-        self.assertEqual(self.bench.hooks.dropped, [("tcp:5140", 1)] * (gone - 2))
+        self.assertEqual(self.dropped(), {"tcp:5140": gone - 2})
         self.assertLess(gone, 12)
         self.assertEqual(self.spool.sent, gone)
         self.append(20)
         gone = self.spool.settled
         self.assertEqual(self.drain(), list(range(gone, self.number)))
         self.assertEqual(len(self.answers), self.number)
+
+    def test_dropOldestOfManySources(self) -> None:
+        """
+        What goes is counted for its source, be it in memory or not, and what is left of an amended batch once.
+        """
+        self.start("drop-oldest", size=32 * MIB)
+        self.append()
+        whole = self.spool.peek(0)
+        assert whole is not None
+        self.spool.amend(0, Batch(b"", 0, whole.framing, whole.origin))
+        while not self.bench.hooks.dropped:
+            self.append(1, UNPAUSABLE if self.number % 4 == 3 else PAUSABLE)
+        gone = self.spool.settled
+        # More than memory has.
+        self.assertGreater(gone, 16)
+        self.assertEqual(self.dropped(), {"tcp:5140": gone - gone // 4 - 1, "udp:5140": gone // 4})
+        self.assertEqual(self.drain(), list(range(gone, self.number)))
+
+    def test_dropOldestOfWhatIsDamaged(self) -> None:
+        """
+        The oldest file goes though something in it is damaged; that is told with what it cost.
+        """
+        self.start("drop-oldest", size=32 * MIB)
+        self.append(40)
+        self.bench.kill(self.spool)
+        first = min(self.bench.path.glob("batch-*.sqlite3"))
+        connection = sqlite3.connect(first)
+        connection.execute("UPDATE bundle SET layout = x'' WHERE position = 20")
+        connection.commit()
+        connection.close()
+        self.spool = self.bench.spool()
+        self.bench.worker.catchUp()
+        while not self.bench.hooks.dropped:
+            self.append()
+        gone = self.spool.settled
+        self.assertGreater(gone, 30)
+        self.spool.tick()
+        self.bench.worker.catchUp()
+        self.assertEqual(self.dropped(), {"tcp:5140": gone - 1})
+        self.assertEqual([(damage.path, damage.messages) for damage in self.bench.damages], [(first, 1)])
+        self.assertEqual(self.drain(), list(range(gone, self.number)))
 
     def test_dropOldestButNotAnswered(self) -> None:
         """
@@ -427,7 +478,7 @@ class SickDiskTests(RoomCase):
             self.append(1)
             numbers = self.drain()
             self.assertEqual((numbers[:3] == [0, 1, 2], numbers[-1]), (kept, 6))
-            self.assertEqual(len(numbers) + len(self.bench.hooks.dropped), 7)
+            self.assertEqual(len(numbers) + self.dropped()["tcp:5140"], 7)
 
     def test_fullBeforeTheDatabaseIs(self) -> None:
         """

@@ -170,6 +170,12 @@ class Backlog:
         self.cost += batch.cost
         return end
 
+    def before(self, position: int) -> list[tuple[int, Batch]]:
+        """
+        What memory has that has not settled and lies before a position, with its own positions.
+        """
+        return [(each, self._kept[each].batch) for each in self._between(self.settled.position, position)]
+
     def messagesFrom(self, position: int) -> int:
         """
         How many messages there are from a position that is in memory, or the next to be read, up to the end.

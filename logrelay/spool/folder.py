@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -40,7 +41,8 @@ PATIENCE = 30
 #: The least that one message takes: a character and a line feed.
 _SMALLEST = 2
 
-_NAME = re.compile(r"batch-(\d{16})-message-(\d{16})\.sqlite3")
+#: Sixteen digits are written.  A file of somebody else may have moved the numbers to where there are more.
+_NAME = re.compile(r"batch-(\d{16,18})-message-(\d{16,18})\.sqlite3")
 RECORD, QUARANTINE = "settled", "quarantine"
 
 
@@ -71,7 +73,7 @@ class Job:
     :ivar read: where to read on, if anything is to be read.
     :ivar budget: about how many bytes to read.
     :ivar sync: whether the record has to survive a power cut from now on.
-    :ivar survey: whether to say what the oldest database has.
+    :ivar survey: from where on to say what the oldest database has, if that is wanted.
     """
 
     end: Cursor
@@ -81,7 +83,22 @@ class Job:
     read: Cursor | None = None
     budget: int = 0
     sync: bool = False
-    survey: bool = False
+    survey: Cursor | None = None
+
+
+@attrs.frozen
+class Oldest:
+    """
+    What the oldest database has, from some place on.
+
+    :ivar end: where it ends.
+    :ivar messages: how many of each source can be read.
+    :ivar answered: whether any sender was told that they are taken.
+    """
+
+    end: Cursor
+    messages: Mapping[str, int]
+    answered: bool
 
 
 @attrs.define
@@ -96,7 +113,7 @@ class Done:
     :ivar isReadable: whether it makes sense to read on at once.
     :ivar damages: what could not be read, and never will be.
     :ivar used: bytes on disk, what the log may still add included.
-    :ivar oldest: the batches of the oldest database, without their payloads, if a survey was asked for.
+    :ivar oldest: what the oldest database has, if that was asked for and can be told.
     """
 
     appended: int = 0
@@ -106,7 +123,7 @@ class Done:
     isReadable: bool = True
     damages: list[Damage] = attrs.field(factory=list)
     used: int = 0
-    oldest: list[Stored] = attrs.field(factory=list)
+    oldest: Oldest | None = None
 
 
 @attrs.define(eq=False)
@@ -118,6 +135,7 @@ class File:
     :ivar opens: how it is opened for reading.
     :ivar damage: what is wrong with it; empty while nothing is known to be.
     :ivar lost: how many of its messages could not be read.
+    :ivar unread: how many more could not, when it was surveyed instead of being read on.
     :ivar told: whether its damage has been told.
     :ivar failures: how often in a row reading it has failed.
     """
@@ -128,6 +146,7 @@ class File:
     database: Database | None = None
     damage: str = ""
     lost: int = 0
+    unread: int = 0
     told: bool = False
     failures: int = 0
 
@@ -180,6 +199,21 @@ class File:
                 else:
                     return Cursor(row.endPosition, row.endMessage), isSound
         return self.first, isSound
+
+    def layouts(self) -> Iterator[Stored]:
+        """
+        All its batches whose numbers can be trusted, without their payloads.
+
+        :raises Unreadable: if the database cannot be opened.
+        :raises OSError: if the disk fails.
+        :raises sqlite3.Error: if rows cannot be read in order.
+        """
+        with closing(self.open().layouts()) as rows:
+            for row in rows:
+                try:
+                    yield from unpack(row)
+                except BundleDamaged as error:
+                    self.damage = self.damage or str(error)
 
     def fails(self, error: Exception) -> bool:
         """
@@ -290,8 +324,8 @@ class Folder:
         if job.append:
             self._append(job.append, done)
             self._remember(job)
-        if job.survey:
-            self._survey(done)
+        if job.survey is not None:
+            done.oldest = self._survey(job.survey)
         if job.read is not None:
             done.read = self._read(job.read, job.budget, done)
         done.damages[:0], self._damages = self._damages, []
@@ -431,7 +465,7 @@ class Folder:
                 cursor = self._skip(None, cursor, self._files[0].first if self._files else self.end, done)
                 continue
             file = self._files[place]
-            limit = self._files[place + 1].first if place + 1 < len(self._files) else self.end
+            limit = self._endOf(place)
             reader = Reader(file, limit, done)
             cursor, budget = reader.read(cursor, budget)
             if reader.exhausted:
@@ -467,8 +501,7 @@ class Folder:
         """
         while self._files and self._files[0] is not self._current:
             file = self._files[0]
-            end = self._files[1].first if len(self._files) > 1 else self.end
-            if end.position > settled.position:
+            if self._endOf(0).position > settled.position:
                 return
             # Whoever finds it missing must know that it was not needed.
             self._record.sync()
@@ -480,7 +513,7 @@ class Folder:
                 # Nor may what can't be put away keep the room of all that comes behind it.  The next start tries again.
                 self._files.remove(file)
             if file.damage and not file.told:
-                self._damages.append(Damage(file.path, file.damage, file.lost))
+                self._damages.append(Damage(file.path, file.damage, file.lost + file.unread))
 
     def _discard(self, file: File) -> None:
         """
@@ -508,21 +541,39 @@ class Folder:
                     place = quarantine / f"{each.name}.{number}"
                 each.rename(place)
 
-    def _survey(self, done: Done) -> None:
+    def _survey(self, first: Cursor) -> Oldest | None:
         """
-        Say what the oldest database has, and write nothing more to it, so that it can be given up.
+        Say what the oldest database has from some place on, and write nothing more to it, so that it can be given up.
+        It may have a million batches, so they are only counted.
+
+        :return: ``None`` if that cannot be told now.
         """
         if not self._files:
-            return
+            return None
         file = self._files[0]
+        messages: Counter[str] = Counter()
+        answered, end = False, self._endOf(0)
         try:
             if file is self._current:
                 self._finish()
-            for row in file.open().layouts():
-                done.oldest.extend(unpack(row))
-        except (Unreadable, BundleDamaged, OSError, sqlite3.Error) as error:
-            if not isBusyDisk(error):
-                file.damage = file.damage or str(error)
+            for each in file.layouts():
+                if first.position <= each.position < end.position:
+                    messages[each.origin.source] += each.count
+                    answered = answered or each.origin.answered
+        except (Unreadable, OSError, sqlite3.Error) as error:
+            if isBusyDisk(error):
+                return None
+            # What can't be read of it is no reason to keep it.
+            file.damage = file.damage or str(error)
+        if file.damage:
+            file.unread = max(0, end.message - max(first, file.first).message - messages.total())
+        return Oldest(end, messages, answered)
+
+    def _endOf(self, place: int) -> Cursor:
+        """
+        Where one of the databases ends.
+        """
+        return self._files[place + 1].first if place + 1 < len(self._files) else self.end
 
     def _measure(self) -> None:
         """
@@ -558,6 +609,7 @@ class Reader:
         :return: where to read on, and what is left of the budget.
         """
         file = self._file
+        file.unread = 0
         try:
             database = file.open()
         except (Unreadable, sqlite3.Error, OSError) as error:

@@ -8,6 +8,7 @@ three quarters of it are for what was read and sent, a quarter for what arrives.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,9 @@ from ..outbox import HIGH, LOW, REMAINDERS
 from ..store import Accepted, IStore
 from .arrivals import Arrival, Arrivals
 from .backlog import Backlog
-from .bundles import MOST_BYTES, Stored
+from .bundles import MOST_BYTES
 from .database import growth, isFull
-from .folder import Damage, Done, Folder, Job
-from .record import Cursor
+from .folder import Damage, Done, Folder, Job, Oldest
 
 #: Calls something in the thread of the spool, and then something else, with what came of it, in the reactor's.
 Worker = Callable[[Callable[[], Done | None], Callable[[Done | Exception | None], None]], None]
@@ -379,7 +379,8 @@ class Spool:
         backlog = self._backlog
         append = () if self._surveyDue or (self._isStuck and not self._mayTry) else self._arrivals.bundle(self._most)
         wanted = self._mayRead and backlog.read < backlog.end and backlog.cost < LOADED * self._buffer.size
-        read = backlog.read if wanted else None
+        # A survey tells of what is not in memory, so that this must not change meanwhile.
+        read = backlog.read if wanted and not self._surveyDue else None
         if not (append or read or self._recordDue or self._surveyDue):
             return
         job = Job(
@@ -390,7 +391,7 @@ class Spool:
             read,
             self._most,
             self._syncDue,
-            self._surveyDue,
+            backlog.read if self._surveyDue else None,
         )
         if append:
             self._mayTry = False
@@ -428,8 +429,8 @@ class Spool:
         if job.append:
             self._isStuck = len(taken) < len(job.append)
             self._surveyDue = self._isStuck and self._buffer.overflow == "drop-oldest"
-        elif job.survey:
-            self._makeRoom(done)
+        elif job.survey is not None:
+            self._makeRoom(done.oldest)
         self._measure()
         if taken or done.loaded:
             self.onReadable()
@@ -476,29 +477,30 @@ class Spool:
 
     # Room.
 
-    def _makeRoom(self, done: Done) -> None:
+    def _makeRoom(self, oldest: Oldest | None) -> None:
         """
         Give up what the oldest database has; where that may not go, or would not help, drop the newest.
+
+        :param oldest: what it has that is not in memory.
         """
-        oldest = [each for each in done.oldest if each.position >= self.settled]
-        answered = any(each.origin.answered and each.position >= self.acked for each in oldest)
         helps = self.error is None or isFull(self.error)
-        if not oldest or answered or not helps:
+        if oldest is None or not helps or oldest.end.position <= self.settled:
             self._dropNewest()
             return
-        for each in oldest:
-            self._countGivenUp(each)
-        self._backlog.giveUp(Cursor(oldest[-1].position, oldest[-1].message).behind(oldest[-1].count))
+        inMemory = self._backlog.before(oldest.end.position)
+        if oldest.answered or any(batch.origin.answered for position, batch in inMemory if position >= self.acked):
+            self._dropNewest()
+            return
+        lost = Counter(oldest.messages)
+        for position, batch in inMemory:
+            if position < self.acked:
+                self._counters.settledEarly += batch.count
+            else:
+                lost[batch.origin.source] += batch.count
+        for source, count in lost.items():
+            self._dropped(source, "overflow", count)
+        self._backlog.giveUp(oldest.end)
         self._isStuck = False
-
-    def _countGivenUp(self, each: Stored) -> None:
-        """
-        Count a batch that is given up.
-        """
-        if each.position < self.acked:
-            self._counters.settledEarly += each.count
-        else:
-            self._dropped(each.origin.source, "overflow", each.count)
 
     def _dropNewest(self) -> None:
         """
