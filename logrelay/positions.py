@@ -88,40 +88,6 @@ class Saved:
         return self._reading(mark)
 
 
-@attrs.frozen
-class Legacy:
-    """
-    What sources have read that are not there any more: another one, whose pattern names the same files, goes on there.
-
-    :ivar others: the files of all other sources of which anything is known, by their names.
-    :ivar present: the names of the sources that there are.
-    """
-
-    _others: Callable[[], dict[str, Files]]
-    _present: Callable[[], Collection[str]]
-
-    def _holder(self, identity: Identity) -> Files | None:
-        """
-        Who has a file.
-        """
-        left = (files for name, files in self._others().items() if name not in self._present())
-        return next((files for files in left if files.has(identity)), None)
-
-    def has(self, identity: Identity) -> bool:
-        """
-        Whether a file was read by one of them.
-        """
-        return self._holder(identity) is not None
-
-    def give(self, identity: Identity) -> Reading:
-        """
-        How far; from now on that is for whoever asks.
-        """
-        holder = self._holder(identity)
-        assert holder is not None
-        return holder.give(identity)
-
-
 class Positions:
     """
     Saves the bookmarks of all file sources, soon after they have changed: one save at a time, always the newest state.
@@ -162,8 +128,7 @@ class Positions:
         """
         What a source may take over.
         """
-        others = lambda: {name: files for name, files in self.known.items() if name != source}  # noqa: E731
-        return Legacy(others, lambda: self.sources)
+        return Legacy(self, source)
 
     def follow(self, source: str, files: Files) -> None:
         """
@@ -265,3 +230,37 @@ class Positions:
         if self._due is not None:
             self._due.cancel()
             self._due = None
+
+
+@attrs.frozen
+class Legacy:
+    """
+    What sources have read that are not there any more: another one, whose pattern names the same files, goes on there.
+
+    :ivar _source: who may take it over.
+    """
+
+    _positions: Positions
+    _source: str
+
+    def _holder(self, identity: Identity) -> Files | None:
+        """
+        Who has a file.
+        """
+        present = {self._source, *self._positions.sources}
+        left = (files for name, files in self._positions.known.items() if name not in present)
+        return next((files for files in left if files.has(identity)), None)
+
+    def has(self, identity: Identity) -> bool:
+        """
+        Whether a file was read by one of them.
+        """
+        return self._holder(identity) is not None
+
+    def give(self, identity: Identity) -> Reading:
+        """
+        How far; from now on that is for whoever asks.
+        """
+        holder = self._holder(identity)
+        assert holder is not None
+        return holder.give(identity)
