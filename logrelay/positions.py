@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from .bookmarks import Bookmark, Identity, decodeBookmarks, encodeBookmarks
+from .bookmarks import Bookmark, decodeBookmarks, encodeBookmarks
 from .eventlogger import logEvent
 from .events import Observer, PositionsTrouble
 from .progress import Progress, Reading
@@ -44,14 +44,9 @@ class Files(Protocol):
         How far they were read.
         """
 
-    def has(self, identity: Identity) -> bool:
+    def give(self, log: str) -> list[Reading]:
         """
-        Whether a file is among them.
-        """
-
-    def give(self, identity: Identity) -> Reading:
-        """
-        How far a file was read that is among them, and is so no more.
+        How far the files of a log were read, which are not among them any more.
         """
 
 
@@ -79,13 +74,10 @@ class Saved:
         """
         return Reading(mark, Progress(mark.stop, self._changed))
 
-    def has(self, identity: Identity) -> bool:
-        return any(mark.identity == identity for mark in self._marks)
-
-    def give(self, identity: Identity) -> Reading:
-        mark = next(mark for mark in self._marks if mark.identity == identity)
-        self._marks.remove(mark)
-        return self._reading(mark)
+    def give(self, log: str) -> list[Reading]:
+        given = [mark for mark in self._marks if mark.log == log]
+        self._marks[:] = [mark for mark in self._marks if mark.log != log]
+        return [self._reading(mark) for mark in given]
 
 
 class Positions:
@@ -124,11 +116,13 @@ class Positions:
         """
         return self.known[source].readings() if source in self.known else []
 
-    def legacy(self, source: str) -> Legacy:
+    def inherit(self, log: str) -> list[Reading]:
         """
-        What a source may take over.
+        How far a log was read by a source that is not there any more: another one, whose pattern names it too, goes on
+        there, and the log is that one's from now on.
         """
-        return Legacy(self, source)
+        left = (files for name, files in self.known.items() if name not in self.sources)
+        return next((readings for files in left if (readings := files.give(log))), [])
 
     def follow(self, source: str, files: Files) -> None:
         """
@@ -230,37 +224,3 @@ class Positions:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-
-
-@attrs.frozen
-class Legacy:
-    """
-    What sources have read that are not there any more: another one, whose pattern names the same files, goes on there.
-
-    :ivar _source: who may take it over.
-    """
-
-    _positions: Positions
-    _source: str
-
-    def _holder(self, identity: Identity) -> Files | None:
-        """
-        Who has a file.
-        """
-        present = {self._source, *self._positions.sources}
-        left = (files for name, files in self._positions.known.items() if name not in present)
-        return next((files for files in left if files.has(identity)), None)
-
-    def has(self, identity: Identity) -> bool:
-        """
-        Whether a file was read by one of them.
-        """
-        return self._holder(identity) is not None
-
-    def give(self, identity: Identity) -> Reading:
-        """
-        How far; from now on that is for whoever asks.
-        """
-        holder = self._holder(identity)
-        assert holder is not None
-        return holder.give(identity)

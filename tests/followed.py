@@ -149,7 +149,7 @@ class Following:
 
     :ivar route: where it delivers; all of them have the same list of messages.
     :ivar told: its events.
-    :ivar sources: the names of those that there are.
+    :ivar sources: the names of others that there are.
     """
 
     def __init__(self, state: Path, pattern: str, size: int = 65536) -> None:
@@ -175,7 +175,7 @@ class Following:
         """
         self.throttle = Throttle()
         self.positions = Positions(self.reactor, str(self.state), self._elsewhere, self.told.append)
-        self.positions.sources = self.sources
+        self.positions.sources = {self.settings.name, *self.sources}
         self.source = FileSource(
             self.reactor,
             self.settings,

@@ -569,6 +569,22 @@ class PositionsTests(FileCase):
         self.start()
         self.arrived(*first, *second, *third, *fourth)
 
+    def test_anotherPatternUnseen(self) -> None:
+        """
+        What was written and rotated away while no source looked is read.
+        """
+        lines = self.logs.write(2)
+        self.start()
+        self.another()
+        for _ in range(3):
+            self.following.spend(5)
+            self.logs.rename()
+            self.logs.open()
+            lines += self.logs.write(1)
+        self.following.spend(5)
+        self.start()
+        self.arrived(*lines)
+
     def test_anotherPatternCut(self) -> None:
         """
         What was not read before the log was cut is read from the copy.

@@ -109,7 +109,7 @@ class FileSource:
         return Pack(
             pattern=self.settings.path,
             roster=roster,
-            legacy=self._positions.legacy(self.settings.name),
+            inherit=self._positions.inherit,
             ready=self._isReady,
             trouble=self._trouble,
             fine=self._fine,

@@ -13,10 +13,9 @@ from collections.abc import Callable
 
 import attrs
 
-from ..bookmarks import Identity
-from ..positions import Legacy
+from ..progress import Reading
 from .copies import Copies, Copy
-from .folders import Folders, Sight, Trouble, identityOf, matched, openFile
+from .folders import Folders, Sight, Trouble, matched, openFile
 from .follower import Follower, Likeness
 from .logs import Log
 from .roster import Roster
@@ -36,7 +35,7 @@ class Pack:
 
     :ivar pattern: names those to be followed.
     :ivar roster: those that are known.
-    :ivar legacy: what sources have read that are not there any more.
+    :ivar inherit: tells how far a log was read by a source that is not there any more.
     :ivar ready: called when a file is to be read.
     :ivar trouble: told of a path and what is wrong with it; ``fine``: of one with which nothing is.
     :ivar lost: told of a file whose content cannot be found any more.
@@ -46,7 +45,7 @@ class Pack:
 
     pattern: str
     roster: Roster
-    legacy: Legacy
+    inherit: Callable[[str], list[Reading]]
     ready: Callable[[Follower], None]
     trouble: Trouble
     fine: Callable[[str], None]
@@ -65,6 +64,8 @@ class Pack:
         folders = Folders()
         here = {sight.identity: sight for sight in matched(self.pattern, self.trouble)}
         named, paths = set(here), {sight.path for sight in here.values()}
+        for path in paths - self.roster.logs.keys():
+            self.roster.load(self.inherit(path))
         for log in self.roster.logs.values():
             for rotated in folders.rotated(log.path):
                 here.setdefault(rotated.identity, rotated)
@@ -76,10 +77,10 @@ class Pack:
                 self._place(follower, sight, paths)
             if not self._known(follower, sight, now) and sight is not None and sight.identity in seen:
                 here[sight.identity] = sight
-        fresh = self._fresh(here, folders, paths, now)
+        fresh = [(self.roster.logOf(new.path, paths, now), new) for new in here.values()]
         # Those in their places last: what was rotated away comes before them.
         for log, new in sorted(fresh, key=lambda entry: (entry[0].path == entry[1].path, entry[1].written)):
-            if new.identity in named or self.legacy.has(new.identity) or new.written > log.since - COARSE:
+            if new.identity in named or new.written > log.since - COARSE:
                 self._newcomer(log, new)
         self._seek(folders)
         self._copies.clean(seen, now)
@@ -88,19 +89,6 @@ class Pack:
                 log.since = max(log.since, now)
         self.roster.forget(now)
         self._paths = {follower.path: follower for follower in self.roster.followers.values()}
-
-    def _fresh(
-        self, here: dict[Identity, Sight], folders: Folders, named: set[str], now: float
-    ) -> list[tuple[Log, Sight]]:
-        """
-        The logs of files that are not known, and these; and what was rotated away from there and not read to its end
-        by a source that is not there any more.
-        """
-        fresh = [(self.roster.logOf(new.path, named, now), new) for new in here.values()]
-        for log in [log for log, new in fresh if new.path == log.path]:
-            rotated = folders.rotated(log.path)
-            fresh += [(log, each) for each in rotated if each.identity not in here and self.legacy.has(each.identity)]
-        return fresh
 
     def _place(self, follower: Follower, sight: Sight, named: set[str]) -> None:
         """
@@ -254,9 +242,9 @@ class Pack:
 
     def _begin(self, log: Log, path: str, descriptor: int) -> Follower:
         """
-        Begin to follow an open file: from its beginning, unless it was read before.
+        Begin to follow an open file from its beginning.
         """
-        follower = self._inherited(log, path, descriptor) or self.roster.new(log, path)
+        follower = self.roster.new(log, path)
         follower.attach(descriptor)
         self.roster.followers[follower.identity] = self._paths[path] = follower
         follower.quiet = self.roster.seconds()
@@ -264,24 +252,6 @@ class Pack:
         self.roster.changed()
         self.ready(follower)
         return follower
-
-    def _inherited(self, log: Log, path: str, descriptor: int) -> Follower | None:
-        """
-        Go on in an open file where a source has ended that is not there any more.  If the file was cut since, what it
-        did not read is looked for.
-        """
-        identity = identityOf(os.fstat(descriptor))
-        if not self.legacy.has(identity):
-            return None
-        reading = self.legacy.give(identity)
-        follower = self.roster.resumed(log, reading)
-        follower.path = path
-        if follower.likeness(descriptor) is Likeness.ALL:
-            return follower
-        # An inode of another log was used again, and nothing is missing of this one.
-        if reading.mark.log == log.path and not follower.blank:
-            self.roster.seek(follower)
-        return None
 
     # What was cut.
 

@@ -122,17 +122,16 @@ class Roster:
         """
         return [follower.reading for follower in self]
 
-    def has(self, identity: Identity) -> bool:
+    def give(self, log: str) -> list[Reading]:
         """
-        Whether a file is among them.
+        How far the files of a log were read, which are not among them any more.
         """
-        return identity in self.followers
-
-    def give(self, identity: Identity) -> Reading:
-        """
-        How far a file was read that is among them, and is so no more.
-        """
-        return self.followers.pop(identity).reading
+        given = [follower for follower in self if follower.log.path == log]
+        readings = [follower.reading for follower in given]
+        for follower in given:
+            self.drop(follower)
+            self.sought.pop(follower, None)
+        return readings
 
     def contents(self, log: Log) -> list[Follower]:
         """
