@@ -114,6 +114,13 @@ class Difference:
             if before.spool != after.spool:
                 what = "cannot be added, removed or changed while the relay runs"
                 yield Problem("reload", f"destination.{after.name}.spool", what, _RESTART)
+        leaving = {each.spool.path: each.name for each in self.destinations.removed if each.spool is not None}
+        for added in self.destinations.added:
+            if added.spool is not None and added.spool.path in leaving:
+                name = leaving[added.spool.path]
+                what = f"{added.spool.path} is the spool of {name}, which lets go of it when this reload is over"
+                remedy = f"reload first without {added.name}, and then with it; or restart the relay"
+                yield Problem("reload", f"destination.{added.name}.spool.path", what, remedy)
 
 
 def differenceOf(before: Configuration, after: Configuration) -> Difference:

@@ -208,6 +208,7 @@ class Parts:
         self._ways = prepared.ways
         self.destinations = {each: new.get(each) or self.destinations[each] for each in prepared.ways}
         self._reroute(difference)
+        self._positions.sources = {each.name for each in difference.after.sources}
         ends = exchange.finish()
         for _, after in difference.sources.kept:
             self._adjust(after)

@@ -5,9 +5,11 @@ The file of positions: what file sources have relayed, kept over restarts.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
@@ -15,6 +17,7 @@ from twisted.python.failure import Failure
 from .bookmarks import Bookmark, decodeBookmarks, encodeBookmarks
 from .eventlogger import logEvent
 from .events import Observer, PositionsTrouble
+from .progress import Progress, Reading
 
 #: Seconds between two saves.  So much is relayed again, at most, after a crash, beside what was not safe.
 SAVE_INTERVAL = 1.0
@@ -26,10 +29,62 @@ RETRY = 10.0
 Elsewhere = Callable[[Callable[[], None]], "Deferred[None]"]
 
 
+class Files(Protocol):
+    """
+    The files of one source, be it there or not.
+    """
+
+    def bookmarks(self) -> list[Bookmark]:
+        """
+        How far they are safe.
+        """
+
+    def readings(self) -> list[Reading]:
+        """
+        How far they were read.
+        """
+
+    def give(self, log: str) -> list[Reading]:
+        """
+        How far the files of a log were read, which are not among them any more.
+        """
+
+
+@attrs.frozen
+class Saved:
+    """
+    Those that a run before has left.
+    """
+
+    _marks: list[Bookmark]
+    _changed: Callable[[], None]
+
+    def bookmarks(self) -> list[Bookmark]:
+        """
+        See :class:`Files`; so are the others.
+        """
+        return self._marks
+
+    def readings(self) -> list[Reading]:
+        return [self._reading(mark) for mark in self._marks]
+
+    def _reading(self, mark: Bookmark) -> Reading:
+        """
+        What was not safe when the run ended has to be read again.
+        """
+        return Reading(mark, Progress(mark.stop, self._changed))
+
+    def give(self, log: str) -> list[Reading]:
+        given = [mark for mark in self._marks if mark.log == log]
+        self._marks[:] = [mark for mark in self._marks if mark.log != log]
+        return [self._reading(mark) for mark in given]
+
+
 class Positions:
     """
     Saves the bookmarks of all file sources, soon after they have changed: one save at a time, always the newest state.
 
+    :ivar sources: the names of the sources that there are.
     :ivar path: ``file-positions.json`` in ``state-dir``; beside it the one before, ``file-positions.previous.json``.
     """
 
@@ -39,28 +94,41 @@ class Positions:
         self._reactor = reactor
         self._elsewhere = elsewhere
         self._tell = tell
-        self._known: dict[str, Callable[[], Iterable[Bookmark]]] = {}
-        self._kept: dict[str, list[Bookmark]] | None = None
+        self.sources: Collection[str] = ()
+        self._known: dict[str, Files] | None = None
         self._due: IDelayedCall | None = None
         self._saving: Deferred[None] | None = None
         self._dirty = False
         self._failed = ""
 
-    def of(self, source: str) -> list[Bookmark]:
+    @property
+    def known(self) -> dict[str, Files]:
         """
-        What is known of the files of a source.
+        What is known, by the names of sources; also of those that are not there any more.
         """
-        if source in self._known:
-            return list(self._known[source]())
-        if self._kept is None:
-            self._kept = self._load()
-        return self._kept.get(source, [])
+        if self._known is None:
+            self._known = {name: Saved(marks, self.changed) for name, marks in self._load().items()}
+        return self._known
 
-    def follow(self, source: str, bookmarks: Callable[[], Iterable[Bookmark]]) -> None:
+    def of(self, source: str) -> list[Reading]:
+        """
+        How far the files of a source were read.
+        """
+        return self.known[source].readings() if source in self.known else []
+
+    def inherit(self, log: str) -> list[Reading]:
+        """
+        How far a log was read by a source that is not there any more: another one, whose pattern names it too, goes on
+        there, and the log is that one's from now on.
+        """
+        left = (files for name, files in self.known.items() if name not in self.sources)
+        return next((readings for files in left if (readings := files.give(log))), [])
+
+    def follow(self, source: str, files: Files) -> None:
         """
         Keep what a source says of its files from now on.
         """
-        self._known[source] = bookmarks
+        self.known[source] = files
 
     def _load(self) -> dict[str, list[Bookmark]]:
         """
@@ -89,7 +157,7 @@ class Positions:
         """
         self._due = None
         self._dirty = False
-        marks = {**(self._kept or {}), **{name: list(bookmarks()) for name, bookmarks in self._known.items()}}
+        marks = {name: list(files.bookmarks()) for name, files in self.known.items()}
         saving: Deferred[None] = Deferred()
         self._saving = saving
         self._elsewhere(lambda: self._write(marks)).addCallbacks(self._saved, self._notSaved).chainDeferred(saving)
@@ -137,7 +205,7 @@ class Positions:
 
     async def stop(self) -> None:
         """
-        Save what is not saved, and save no more.
+        Save what is not saved, and save no more: nothing is under way, and what is not safe is never going to be.
         """
         if self._saving is not None:
             await self._saving
@@ -145,6 +213,9 @@ class Positions:
         if self._known and self._dirty:
             await self._save()
         self._cancel()
+        if self._known is not None:
+            # Whoever begins again reads again what is not safe.
+            self._known = {name: Saved(files.bookmarks(), self.changed) for name, files in self._known.items()}
 
     def _cancel(self) -> None:
         """

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import attrs
 
-from .bookmarks import Stop
+from .bookmarks import Bookmark, Stop
 from .store import Secured
 
 #: So many places are kept exactly.  When more are under way (no server takes anything), those close to each other
@@ -59,6 +59,13 @@ class Progress:
         self._steps: deque[_Step] = deque()
 
     @property
+    def last(self) -> Stop:
+        """
+        Everything before it was read, and is safe or on its way.
+        """
+        return self._steps[-1].stop if self._steps else self.stop
+
+    @property
     def pending(self) -> bool:
         """
         Whether some of what was read is not safe.
@@ -94,3 +101,16 @@ class Progress:
             self.stop = self._steps.popleft().stop
         if self.stop is not before:
             self._changed()
+
+
+@attrs.frozen
+class Reading:
+    """
+    How far a file was read, for whoever goes on there.
+
+    :ivar mark: where that is, be it safe or not.
+    :ivar progress: knows how far it is safe; what is under way counts there, whoever has read it.
+    """
+
+    mark: Bookmark
+    progress: Progress

@@ -152,6 +152,7 @@ class Following:
 
     :ivar route: where it delivers; all of them have the same list of messages.
     :ivar told: its events.
+    :ivar sources: the names of others that there are.
     """
 
     def __init__(self, state: Path, pattern: str, size: int = 65536) -> None:
@@ -163,6 +164,7 @@ class Following:
         self.told: list[Event] = []
         self.running = False
         self.saves = 0
+        self.sources: list[str] = []
 
     def now(self) -> float:
         """
@@ -176,6 +178,7 @@ class Following:
         """
         self.throttle = Throttle()
         self.positions = Positions(self.reactor, str(self.state), self._elsewhere, self.told.append)
+        self.positions.sources = {self.settings.name, *self.sources}
         self.source = FileSource(
             self.reactor,
             self.settings,

@@ -112,6 +112,20 @@ class DifferenceTests(SynchronousTestCase):
         self.assertEqual(len(list(differenceOf(before, attrs.evolve(before, destinations=(CENTRAL,))).problems())), 1)
         self.assertEqual(len(list(differenceOf(before, attrs.evolve(before, destinations=())).problems())), 0)
 
+    def test_renamedWithItsSpool(self) -> None:
+        """
+        A destination of another name can't have the spool of one that goes in the same reload.
+        """
+        before = Configuration((), (attrs.evolve(CENTRAL, spool=SpoolSettings("/x")),))
+        after = Configuration((), (attrs.evolve(CENTRAL, name="other", spool=SpoolSettings("/x")),))
+        self.assertEqual(
+            [str(each) for each in differenceOf(before, after).problems()],
+            [
+                "reload: destination.other.spool.path: /x is the spool of central, which lets go of it when this "
+                "reload is over; reload first without other, and then with it; or restart the relay"
+            ],
+        )
+
 
 class SourceTests(SynchronousTestCase):
     """

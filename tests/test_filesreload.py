@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from logrelay.config import DestinationSettings, SourceSettings, SpoolSettings
 from logrelay.service import LogRelayService
 from logrelay.snapshot import FileSnapshot
 
-from .loopback import scripted
+from .loopback import openDescriptors, scripted
 from .relays import RelayCase, destination
 from .sourcing import folder
 
@@ -141,3 +142,73 @@ class RemovedDestinationTests(FilesReloadCase):
         self.write(b"last")
         await self.until(lambda: server.messages[-1] == b"last")
         self.assertEqual(len(server.messages), 10_001)
+
+
+class ChangedSourceTests(FilesReloadCase):
+    """
+    The destination stays, and the source changes.
+    """
+
+    async def changed(self, *sources: list[SourceSettings]) -> None:
+        """
+        Lines that are read, and not settled, while the source changes arrive once.
+        """
+        server = self.server()
+        await server.refuse()
+        relay = self.following(destination(server, timeReopen=0.1))
+        before = await openDescriptors(reactor)
+        self.write(b"one", b"two")
+        await self.until(lambda: relay.snapshot().destinations[0].unsentBatches)
+        for each in sources:
+            await self.reload(relay, each)
+            await self.turns(20)
+        # An attempt to connect may be under way.
+        self.assertLessEqual(await openDescriptors(reactor), before + 1)
+        self.write(b"three")
+        await self.until(lambda: self.shown(relay).read == 14)
+        self.assertEqual(self.shown(relay).safe, 0)
+        server.listen()
+        await self.arrived(server, 3)
+        await relay.stopService()
+        self.write(b"four")
+        relay = self.relay(
+            relay.configuration.destinations, relay.configuration.sources, stateDir=relay.configuration.stateDir
+        )
+        await self.arrived(server, 4)
+        await relay.stopService()
+        self.assertEqual(server.messages, [b"one", b"two", b"three", b"four"])
+
+    @scripted
+    async def test_size(self) -> None:
+        """
+        Another limit.
+        """
+        await self.changed([self.source(maxMessageSize=1000)])
+
+    @scripted
+    async def test_away(self) -> None:
+        """
+        It goes, and comes back.
+        """
+        await self.changed([], [self.source()])
+
+    @scripted
+    async def test_pattern(self) -> None:
+        """
+        Another pattern that names the same file.
+        """
+        await self.changed([self.source("*.log")])
+
+    @scripted
+    async def test_patternLater(self) -> None:
+        """
+        The same, some time after the first went.
+        """
+        await self.changed([], [self.source("*.log")])
+
+    @scripted
+    async def test_thereAndBack(self) -> None:
+        """
+        Another pattern, and then the first again.
+        """
+        await self.changed([self.source("*.log")], [self.source()])

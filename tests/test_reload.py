@@ -621,6 +621,25 @@ class SpoolTests(ReloadCase):
         self.assertEqual(await self.arrived(two, 1), [b"two"])
         self.assertEqual((one.messages, relay.snapshot().destinations[0].bufferSize), ([b"one"], 1024 * 1024))
 
+    @scripted
+    async def test_renamed(self) -> None:
+        """
+        One of another name can have the spool of one that went, after a reload without both.
+        """
+        path = os.path.abspath(self.mktemp())
+        server = self.server()
+        await server.refuse()
+        other = destination(self.server())
+        relay = self.relay([other, self.spooled(server, path)], [source()], stopTimeout=0.2)
+        await relay.send(b"one")
+        renamed = attrs.evolve(self.spooled(server, path), name="renamed")
+        error = await self.refused(ReloadRefused, relay, other, renamed, source())
+        self.assertIn(f"{path} is the spool of kept", error)
+        await self.reload(relay, other, source())
+        server.listen()
+        await self.reload(relay, other, renamed, source())
+        self.assertEqual(await self.arrived(server, 1), [b"one"])
+
 
 class WaitingTests(ReloadCase):
     """

@@ -456,7 +456,7 @@ class RotationTests(FileCase):
         self.following.kill()
         self.following.settings = self.follow("app.log*").settings
         self.following.start()
-        self.arrived(*new, *old, *new)
+        self.arrived(*new, *old)
 
     def test_closed(self) -> None:
         """
@@ -579,6 +579,78 @@ class PositionsTests(FileCase):
         second = self.logs.write(1)
         self.start()
         self.arrived(*first, *second)
+
+    def another(self) -> None:
+        """
+        From now on another pattern names the log.
+        """
+        self.following.stop()
+        self.following.settings = self.follow("*.log").settings
+
+    def test_anotherPattern(self) -> None:
+        """
+        Who follows a file that a source followed which is not there any more goes on where that was, also when the log
+        was rotated since; and so does the first one when it comes back.
+        """
+        before = self.follow(self.pattern).settings
+        first = self.logs.write(2)
+        self.start()
+        self.another()
+        second = self.logs.write(1)
+        self.logs.rename()
+        self.logs.open()
+        third = self.logs.write(1)
+        self.start()
+        self.arrived(*first, *second, *third)
+        self.following.stop()
+        self.following.settings = before
+        fourth = self.logs.write(1)
+        self.start()
+        self.arrived(*first, *second, *third, *fourth)
+
+    def test_anotherPatternUnseen(self) -> None:
+        """
+        What was written and rotated away while no source looked is read.
+        """
+        lines = self.logs.write(2)
+        self.start()
+        self.another()
+        for _ in range(3):
+            self.following.spend(5)
+            self.logs.rename()
+            self.logs.open()
+            lines += self.logs.write(1)
+        self.following.spend(5)
+        self.start()
+        self.arrived(*lines)
+
+    def test_anotherPatternCut(self) -> None:
+        """
+        What was not read before the log was cut is read from the copy.
+        """
+        first = self.logs.write(2)
+        self.start()
+        self.another()
+        second = self.logs.write(3)
+        self.logs.copy()
+        self.logs.truncate()
+        third = self.logs.write(1)
+        self.start()
+        self.following.spend(3)
+        self.arrived(*first, *second, *third)
+        self.assertEqual(self.said, [])
+
+    def test_oneOfTwo(self) -> None:
+        """
+        A source that is there keeps its positions for itself: another one that follows the same file reads all of it.
+        """
+        lines = self.logs.write(2)
+        self.start()
+        name = self.following.settings.name
+        self.another()
+        self.following.sources = [name]
+        self.start()
+        self.arrived(*lines, *lines)
 
     def test_inode(self) -> None:
         """

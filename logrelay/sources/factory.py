@@ -47,7 +47,7 @@ def sourceFor(
     :param hostname: our own name, for messages of this host that bear none.
     :param tls: for ``tls:`` sources: what they present and ask for.
     :param tell: told what goes wrong at the source.
-    :param positions: for files: keeps how far they have been relayed.
+    :param positions: for files, which can't do without: keeps how far they have been relayed.
     """
     listen = settings.listen
     if settings.path is not None:

@@ -13,7 +13,6 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
 from zope.interface import implementer
 
 from ..batches import Origin
-from ..bookmarks import Bookmark
 from ..complaints import Complaints
 from ..config import SourceSettings
 from ..counters import SourceCounters
@@ -21,6 +20,7 @@ from ..decoding import LineDecoder
 from ..eventlogger import logEvent
 from ..events import Observer
 from ..positions import Positions
+from ..progress import Reading
 from ..routing import IRoute
 from ..snapshot import FileSnapshot
 from ..throttle import Throttle
@@ -94,9 +94,9 @@ class FileSource:
         self._look: IDelayedCall | None = None
         self._rested = 0.0
 
-    def _newPack(self, marks: list[Bookmark]) -> Pack:
+    def _newPack(self, readings: list[Reading]) -> Pack:
         """
-        The files of some bookmarks.
+        The files that were read so far.
         """
         assert self.settings.path is not None
         roster = Roster(
@@ -105,10 +105,11 @@ class FileSource:
             changed=self._positions.changed,
             seconds=self._reactor.seconds,
         )
-        roster.load(marks)
+        roster.load(readings)
         return Pack(
             pattern=self.settings.path,
             roster=roster,
+            inherit=self._positions.inherit,
             ready=self._isReady,
             trouble=self._trouble,
             fine=self._fine,
@@ -125,10 +126,10 @@ class FileSource:
 
     def start(self) -> None:
         """
-        Go on where the last run ended.
+        Go on where the last run, or the source before this one, has ended.
         """
         self._pack = self._newPack(self._positions.of(self.settings.name))
-        self._positions.follow(self.settings.name, self.bookmarks)
+        self._positions.follow(self.settings.name, self._pack.roster)
         self._running, self._held = True, False
         self._throttle.add(self)
         self._lookAround()
@@ -148,12 +149,6 @@ class FileSource:
         self._pack.close()
         self._complaints.flush()
         return succeed(None)
-
-    def bookmarks(self) -> list[Bookmark]:
-        """
-        How far the files are safe.
-        """
-        return [follower.mark for follower in self._pack.roster]
 
     @property
     def files(self) -> tuple[FileSnapshot, ...]:

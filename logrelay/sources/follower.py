@@ -12,7 +12,7 @@ import attrs
 
 from ..bookmarks import PRINTED, Bookmark, Identity, Print, Stop
 from ..decoding import LineDecoder
-from ..progress import Progress
+from ..progress import Progress, Reading
 from ..routing import IRoute
 from .flow import Account
 from .folders import identityOf
@@ -57,6 +57,7 @@ class Follower:
     :ivar offset: how far it was read.
     :ivar size: how long it was when last looked at; ``written`` when it had been written to then.
     :ivar quiet: when it last had something new; reactor seconds.
+    :ivar _begun: where it began; only there it can be told from others before it was opened.
     :ivar _head: the beginning of the file; ``_recent`` what stands before ``offset``.  Both are ``None`` until the file
         of a bookmark has been opened.
     """
@@ -72,6 +73,7 @@ class Follower:
     size: int = 0
     written: int = -1
     quiet: float = 0.0
+    _begun: Stop = attrs.field(factory=Stop)
     _head: bytes | None = None
     _recent: bytes | None = None
     _print: Print = attrs.field(factory=Print)
@@ -84,6 +86,7 @@ class Follower:
         """
         Begin where a bookmark is.
         """
+        self._begun = mark.stop
         self.offset = self.size = mark.stop.offset
         self._print = mark.head
 
@@ -92,7 +95,19 @@ class Follower:
         """
         How far it is safe.
         """
-        stop = self.progress.stop
+        return self._markAt(self.progress.stop)
+
+    @property
+    def reading(self) -> Reading:
+        """
+        How far it was read, up to the last whole line.
+        """
+        return Reading(self._markAt(self.progress.last), self.progress)
+
+    def _markAt(self, stop: Stop) -> Bookmark:
+        """
+        A bookmark.
+        """
         if self._head is not None:
             # A copy that has less than was read must be known again, too.
             length = min(len(self._head), stop.offset, self.size)
@@ -144,7 +159,7 @@ class Follower:
         """
         The same, as far as a bookmark tells.
         """
-        stop, head = self.progress.stop, self._print
+        stop, head = self._begun, self._print
         if Print.of(os.pread(descriptor, head.length, 0)) != head:
             return Likeness.NONE
         tail = os.pread(descriptor, stop.tail.length, stop.offset - stop.tail.length)

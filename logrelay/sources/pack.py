@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import attrs
 
-from ..bookmarks import Stop
+from ..progress import Reading
 from .copies import Copies, Copy
 from .folders import Folders, Sight, Trouble, matched, openFile
 from .follower import Follower, Likeness
@@ -32,6 +32,7 @@ class Pack:
 
     :ivar pattern: names those to be followed.
     :ivar roster: those that are known.
+    :ivar inherit: tells how far a log was read by a source that is not there any more.
     :ivar ready: called when a file is to be read.
     :ivar trouble: told of a path and what is wrong with it; ``fine``: of one with which nothing is.
     :ivar lost: told of a file whose content cannot be found any more.
@@ -41,6 +42,7 @@ class Pack:
 
     pattern: str
     roster: Roster
+    inherit: Callable[[str], list[Reading]]
     ready: Callable[[Follower], None]
     trouble: Trouble
     fine: Callable[[str], None]
@@ -59,6 +61,8 @@ class Pack:
         folders = Folders()
         here = {sight.identity: sight for sight in matched(self.pattern, self.trouble)}
         named, paths = set(here), {sight.path for sight in here.values()}
+        for path in paths - self.roster.logs.keys():
+            self.roster.load(self.inherit(path))
         for log in self.roster.logs.values():
             for rotated in folders.rotated(log.path):
                 here.setdefault(rotated.identity, rotated)
@@ -237,7 +241,7 @@ class Pack:
         """
         Begin to follow an open file from its beginning.
         """
-        follower = self.roster.new(log, path, (0, 0), Stop())
+        follower = self.roster.new(log, path)
         follower.attach(descriptor)
         self.roster.followers[follower.identity] = self._paths[path] = follower
         follower.quiet = self.roster.seconds()

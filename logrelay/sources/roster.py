@@ -5,13 +5,13 @@ Which files of a source are known, and to which logs they belong.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import attrs
 
 from ..bookmarks import Bookmark, Identity, Stop
 from ..decoding import LineDecoder
-from ..progress import Progress
+from ..progress import Progress, Reading
 from ..rotated import livesOf
 from ..routing import IRoute
 from .folders import Sight
@@ -56,14 +56,15 @@ class Roster:
         yield from self.followers.values()
         yield from self.sought
 
-    def load(self, marks: list[Bookmark]) -> None:
+    def load(self, readings: Iterable[Reading]) -> None:
         """
-        Go on where bookmarks are.
+        Go on where the last run, or another source, has ended.
         """
-        for mark in marks:
+        for reading in readings:
+            mark = reading.mark
             log = self.log(mark.log, mark.since)
-            follower = self.new(log, mark.path, mark.identity, mark.stop)
-            follower.goOn(mark)
+            log.since = max(log.since, mark.since)
+            follower = self.resumed(log, reading)
             if mark.identity in self.followers:
                 # It was cut, and what was in it is being looked for.
                 self.seek(follower)
@@ -93,11 +94,45 @@ class Roster:
                 return self.log(home, sight.written)
         return self.log(sight.path, sight.written)
 
-    def new(self, log: Log, path: str, identity: Identity, stop: Stop) -> Follower:
+    def new(self, log: Log, path: str) -> Follower:
         """
-        A new follower, that is not among them yet.
+        A follower from the beginning of a file; it is not among them yet.
         """
-        return Follower(log, path, identity, Progress(stop, self.changed), self.decoder(), self.route)
+        return Follower(log, path, (0, 0), Progress(Stop(), self.changed), self.decoder(), self.route)
+
+    def resumed(self, log: Log, reading: Reading) -> Follower:
+        """
+        One that goes on where another has ended; it is not among them yet.
+        """
+        mark = reading.mark
+        follower = Follower(log, mark.path, mark.identity, reading.progress, self.decoder(), self.route)
+        follower.goOn(mark)
+        return follower
+
+    # For who keeps positions.
+
+    def bookmarks(self) -> list[Bookmark]:
+        """
+        How far the files are safe.
+        """
+        return [follower.mark for follower in self]
+
+    def readings(self) -> list[Reading]:
+        """
+        How far they were read.
+        """
+        return [follower.reading for follower in self]
+
+    def give(self, log: str) -> list[Reading]:
+        """
+        How far the files of a log were read, which are not among them any more.
+        """
+        given = [follower for follower in self if follower.log.path == log]
+        readings = [follower.reading for follower in given]
+        for follower in given:
+            self.drop(follower)
+            self.sought.pop(follower, None)
+        return readings
 
     def contents(self, log: Log) -> list[Follower]:
         """
