@@ -19,7 +19,7 @@ from . import events
 from .config import DestinationSettings
 from .counters import DestinationCounters
 from .errors import LogRelayError
-from .events import EventLog
+from .events import Digest, EventLog
 from .snapshot import SpoolSnapshot
 from .spool import Damage, Spool, SpoolLocked
 
@@ -67,7 +67,10 @@ class Disk:
         self.spool = Spool(settings.spool, settings.buffer, counters, dropped, self._run)
         self.spool.damaged = self._damaged
         self.spool.broken = self._broken
-        self.spool.mended = lambda: log.tell(events.SpoolMended(settings.name, self.spool.settings.path))
+        self.spool.mended = self._mended
+        # With drop-oldest a full disk is ill and well again in turns.
+        self._troubles = Digest()
+        self._isToldBroken = False
 
     def open(self) -> None:
         """
@@ -157,9 +160,19 @@ class Disk:
 
     def _broken(self, error: Exception) -> None:
         """
-        Nothing can be put on disk.
+        Nothing can be put on disk.  Told at most once a minute.
         """
-        self._log.tell(events.SpoolBroken(self._name, self.spool.settings.path, str(error)))
+        if self._troubles.add("broken", 1, self._reactor.seconds()):
+            self._isToldBroken = True
+            self._log.tell(events.SpoolBroken(self._name, self.spool.settings.path, str(error)))
+
+    def _mended(self) -> None:
+        """
+        It can be again.
+        """
+        if self._isToldBroken:
+            self._isToldBroken = False
+            self._log.tell(events.SpoolMended(self._name, self.spool.settings.path))
 
     def snapshot(self) -> SpoolSnapshot:
         """

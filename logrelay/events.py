@@ -383,7 +383,7 @@ class SpoolDamaged(Event):
 @attrs.frozen
 class SpoolBroken(Event):
     """
-    Nothing can be put on disk.  Told once, until it can be again.
+    Nothing can be put on disk.  Told once until it can be again, and at most once a minute.
     """
 
     level = "error"
