@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -41,7 +41,7 @@ PATIENCE = 30
 _SMALLEST = 2
 
 _NAME = re.compile(r"batch-(\d{16})-message-(\d{16})\.sqlite3")
-_RECORD, _QUARANTINE = "settled", "quarantine"
+RECORD, QUARANTINE = "settled", "quarantine"
 
 
 @attrs.frozen
@@ -110,11 +110,12 @@ class Done:
 
 
 @attrs.define(eq=False)
-class _File:
+class File:
     """
     One database of the folder.
 
     :ivar first: where it begins.
+    :ivar opens: how it is opened for reading.
     :ivar damage: what is wrong with it; empty while nothing is known to be.
     :ivar lost: how many of its messages could not be read.
     :ivar told: whether its damage has been told.
@@ -123,11 +124,40 @@ class _File:
 
     path: Path
     first: Cursor
+    opens: Callable[[Path], Database] = openOld
     database: Database | None = None
     damage: str = ""
     lost: int = 0
     told: bool = False
     failures: int = 0
+
+    def open(self) -> Database:
+        """
+        The database, open for reading at least.
+
+        :raises Unreadable: saying why it cannot be read.
+        :raises OSError: if the disk fails.
+        :raises sqlite3.Error: if the disk fails.
+        """
+        if self.database is None:
+            self.database = self.opens(self.path)
+        return self.database
+
+    def end(self, known: bool) -> Cursor:
+        """
+        Where the database ends, as far as that can be found out, if no other follows.
+
+        :param known: whether the record says it, too.
+        """
+        try:
+            row = self.open().last()
+        except (Unreadable, sqlite3.Error, OSError) as error:
+            self.fails(error)
+        else:
+            return self.first if row is None else Cursor(row.endPosition, row.endMessage)
+        # It can hold no more than this; numbers are not used twice.
+        most = 0 if known else max(1, sum(sizesOf(self.path)) // _SMALLEST)
+        return Cursor(self.first.position + most, self.first.message + most)
 
     def fails(self, error: Exception) -> bool:
         """
@@ -140,6 +170,41 @@ class _File:
             return True
         self.damage = self.damage or str(error)
         return False
+
+
+def filesOf(path: Path) -> list[File]:
+    """
+    The databases in a folder, the oldest first.
+
+    :raises OSError: if it cannot be read.
+    """
+    files = []
+    for entry in path.iterdir():
+        if match := _NAME.fullmatch(entry.name):
+            files.append(File(entry, Cursor(int(match[1]), int(match[2]))))
+    return sorted(files, key=lambda file: file.first)
+
+
+def extentOf(path: Path, files: Sequence[File], kept: Record | None) -> tuple[Record, list[Damage]]:
+    """
+    Where everything in a folder begins and ends, and what is missing of it.
+
+    :param files: the databases, the oldest first.
+    :param kept: what was remembered, if that is known.
+    """
+    damages = []
+    oldest = files[0].first if files else None
+    settled = kept.settled if kept else oldest or Cursor()
+    if kept and oldest and settled < oldest:
+        damages.append(Damage(path, "files are missing", oldest.message - settled.message))
+        settled = oldest
+    end = max(settled, kept.end) if kept else settled
+    if files:
+        end = max(end, files[-1].end(known=kept is not None))
+    elif settled < end:
+        damages.append(Damage(path, "files are missing", end.message - settled.message))
+        settled = end
+    return Record(settled, end, max(kept.furthest if kept else 0, settled.position)), damages
 
 
 class Folder:
@@ -165,45 +230,17 @@ class Folder:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = Lock(path)
         try:
-            self._record = RecordFile(path / _RECORD)
+            self._record = RecordFile(path / RECORD)
             syncFolder(path)
             syncFolder(path.parent)
         except OSError:
             self._lock.release()
             raise
-        self._current: _File | None = None
-        self._files = self._list()
-        self._damages: list[Damage] = []
-        self.record = self._begin()
-        self.end = self.record.end
-
-    def _list(self) -> list[_File]:
-        """
-        The databases, the oldest first.
-        """
-        files = []
-        for entry in self.path.iterdir():
-            if match := _NAME.fullmatch(entry.name):
-                files.append(_File(entry, Cursor(int(match[1]), int(match[2]))))
-        return sorted(files, key=lambda file: file.first)
-
-    def _begin(self) -> Record:
-        """
-        Find out where everything begins and ends.
-        """
+        self._current: File | None = None
         self._quarantineLogs()
-        kept, oldest = self._record.latest, self._files[0].first if self._files else None
-        settled = kept.settled if kept else oldest or Cursor()
-        if kept and oldest and settled < oldest:
-            self._damages.append(Damage(self.path, "files are missing", oldest.message - settled.message))
-            settled = oldest
-        end = max(settled, kept.end) if kept else settled
-        if self._files:
-            end = max(end, self._endOf(self._files[-1], known=kept is not None))
-        elif settled < end:
-            self._damages.append(Damage(self.path, "files are missing", end.message - settled.message))
-            settled = end
-        return Record(settled, end, max(kept.furthest if kept else 0, settled.position))
+        self._files = filesOf(path)
+        self.record, self._damages = extentOf(path, self._files, self._record.latest)
+        self.end = self.record.end
 
     def _quarantineLogs(self) -> None:
         """
@@ -212,23 +249,6 @@ class Folder:
         for log in self.path.glob("batch-*.sqlite3-wal"):
             if not log.with_name(log.name.removesuffix("-wal")).exists():
                 self._quarantine(log)
-
-    def _endOf(self, file: _File, known: bool) -> Cursor:
-        """
-        Where the last database ends, as far as that can be found out.
-
-        :param known: whether the record says it, too.
-        """
-        try:
-            file.database = openOld(file.path)
-            row = file.database.last()
-        except (Unreadable, sqlite3.Error, OSError) as error:
-            file.fails(error)
-        else:
-            return file.first if row is None else Cursor(row.endPosition, row.endMessage)
-        # It can hold no more than this; numbers are not used twice.
-        most = 0 if known else max(1, sum(_sizes(file.path)) // _SMALLEST)
-        return Cursor(file.first.position + most, file.first.message + most)
 
     # Jobs.
 
@@ -297,7 +317,7 @@ class Folder:
         """
         used = self._used()
         try:
-            if self._current is None or sum(_sizes(self._current.path)) >= min(LARGEST, self._size // SHARE):
+            if self._current is None or sum(sizesOf(self._current.path)) >= min(LARGEST, self._size // SHARE):
                 self._finish()
                 if used + EMPTY + growth(0) > self._size:
                     return
@@ -328,7 +348,7 @@ class Folder:
             self._shut(self._current)
             self._current = None
 
-    def _create(self) -> _File:
+    def _create(self) -> File:
         """
         Begin a new database.
         """
@@ -337,7 +357,7 @@ class Folder:
         for file in [each for each in self._files if each.first == self.end]:
             # Nothing in it was ever taken in.
             self._discard(file)
-        file = _File(path, self.end, database.create(path, self._sync))
+        file = File(path, self.end, database=database.create(path, self._sync))
         self._files.append(file)
         return file
 
@@ -351,7 +371,7 @@ class Folder:
         self._current.database.seal()
         self._leaveCurrent()
 
-    def _shut(self, file: _File) -> None:
+    def _shut(self, file: File) -> None:
         """
         Close a database; it is opened again when something in it is wanted.
         """
@@ -378,7 +398,7 @@ class Folder:
                 continue
             file = self._files[place]
             limit = self._files[place + 1].first if place + 1 < len(self._files) else self.end
-            reader = _Reader(file, limit, done)
+            reader = Reader(file, limit, done)
             cursor, budget = reader.read(cursor, budget)
             if reader.exhausted:
                 cursor = self._skip(file, cursor, limit, done)
@@ -386,7 +406,7 @@ class Folder:
                 break
         return cursor
 
-    def _skip(self, file: _File | None, cursor: Cursor, limit: Cursor, done: Done) -> Cursor:
+    def _skip(self, file: File | None, cursor: Cursor, limit: Cursor, done: Done) -> Cursor:
         """
         Go to the next database, and say what could not be read of this one.
         """
@@ -422,7 +442,7 @@ class Folder:
             if file.damage and not file.told:
                 self._damages.append(Damage(file.path, file.damage, file.lost))
 
-    def _discard(self, file: _File) -> None:
+    def _discard(self, file: File) -> None:
         """
         Remove a database, or put it into quarantine.
         """
@@ -438,7 +458,7 @@ class Folder:
         """
         Put a file where it is not read any more, its log beside it.
         """
-        quarantine = self.path / _QUARANTINE
+        quarantine = self.path / QUARANTINE
         quarantine.mkdir(mode=0o700, exist_ok=True)
         for each in (path, logOf(path)):
             if each.exists():
@@ -458,8 +478,7 @@ class Folder:
         try:
             if file is self._current:
                 self._finish()
-            file.database = file.database or openOld(file.path)
-            for row in file.database.layouts():
+            for row in file.open().layouts():
                 done.oldest.extend(unpack(row))
         except (Unreadable, BundleDamaged, OSError, sqlite3.Error) as error:
             if not isBusyDisk(error):
@@ -474,14 +493,14 @@ class Folder:
         return sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
 
 
-class _Reader:
+class Reader:
     """
     Reads on in one database.
 
     :ivar exhausted: whether there is nothing more in it.
     """
 
-    def __init__(self, file: _File, limit: Cursor, done: Done) -> None:
+    def __init__(self, file: File, limit: Cursor, done: Done) -> None:
         """
         :param limit: where it ends.
         """
@@ -498,14 +517,14 @@ class _Reader:
         """
         file = self._file
         try:
-            file.database = file.database or openOld(file.path)
+            database = file.open()
         except (Unreadable, sqlite3.Error, OSError) as error:
             self._done.isReadable = not file.fails(error)
             self.exhausted = self._done.isReadable
             return cursor, budget
         try:
             # Closed, it no longer keeps the log from being worked in.
-            with closing(file.database.rowsFrom(cursor.position)) as rows:
+            with closing(database.rowsFrom(cursor.position)) as rows:
                 for row in rows:
                     if row.position >= self._limit.position:
                         break
@@ -516,7 +535,7 @@ class _Reader:
             if file.fails(error):
                 self._done.isReadable = False
                 return cursor, budget
-            return self._search(file.database, cursor, budget)
+            return self._search(database, cursor, budget)
         self.exhausted = True
         return cursor, budget
 
@@ -567,7 +586,7 @@ class _Reader:
         return Cursor(row.endPosition, row.endMessage), budget
 
 
-def _sizes(path: Path) -> list[int]:
+def sizesOf(path: Path) -> list[int]:
     """
     How large a database and its log are, in bytes.
     """
