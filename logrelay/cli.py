@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
+from . import spoolcommand
 from .check import findings
 from .config import Configuration, warningsOf
 from .configfile import readConfiguration
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "--break", dest="broken", action="store_true", help="let a server throw messages away, to see that it shows"
     )
     demo.set_defaults(run=_demo)
+    spoolcommand.addTo(commands)
     return parser
 
 

@@ -23,7 +23,7 @@ LAYERS = (
     formats framing keys lines listening liveness marks outbox recognition relp relpclient relpframes relpserver
     remembered rotation routing search sections servers snapshot sourcerules spool
     spool.arrivals spool.backlog spool.bundles spool.database spool.folder
-    spool.lock spool.record spool.store stamping store timestamps validation
+    spool.lock spool.reading spool.record spool.store stamping store timestamps validation
     values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
@@ -40,7 +40,7 @@ LAYERS = (
     "service",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli memory options tap testing
+    __init__ __main__ check cli memory options spoolcommand spoollist tap testing
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )

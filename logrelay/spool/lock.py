@@ -19,6 +19,33 @@ class SpoolLocked(LogRelayError):
     """
 
 
+def ownerOf(folder: Path) -> str | None:
+    """
+    Which process works on a folder: its number, or ``unknown``; ``None`` if none does.  Nothing is changed.
+
+    :raises OSError: if that cannot be found out.
+    """
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # Held for no longer than this takes: nobody who begins to work on the folder is to find it taken.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _named(file)
+    finally:
+        os.close(file)
+    return None
+
+
+def _named(file: int) -> str:
+    """
+    The process that the file of a lock names.
+    """
+    return os.pread(file, 20, 0).decode("ascii", "replace").strip() or "unknown"
+
+
 class Lock:
     """
     Holds a folder until it is released, or the process ends in whatever way.
@@ -35,7 +62,7 @@ class Lock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            owner = _named(self._file)
             os.close(self._file)
             raise SpoolLocked(
                 f"{folder}: another process works on this spool (pid {owner}); stop it, or give each relay and each"
