@@ -27,6 +27,25 @@ BURST = 2000
 CONNECT = 5.0
 
 
+def untaken(relay: int, connection: socket.socket) -> int:
+    """
+    How many bytes written to a connection its peer has not read: what waits in the kernel, on either side.
+
+    :param relay: the peer's process.
+    """
+    unsent: int = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0]
+    try:
+        lines = Path(f"/proc/{relay}/net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return unsent
+    own, port = connection.getsockname()[1], connection.getpeername()[1]
+    for line in lines:
+        _, local, remote, _, queues, *_ = line.split()
+        if local.endswith(f":{port:04X}") and remote.endswith(f":{own:04X}"):
+            return unsent + int(queues.partition(":")[2], 16)
+    return unsent
+
+
 class Feed:
     """
     One connection to a relay, on the relay's own host.
@@ -37,9 +56,7 @@ class Feed:
     def __init__(self, host: Host, port: int) -> None:
         with inside(host):
             self._socket = socket.create_connection(("127.0.0.1", port), CONNECT)
-        self._own: int = self._socket.getsockname()[1]
         self._socket.settimeout(0.2)
-        self._port = port
         self._written = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -103,22 +120,7 @@ class Feed:
 
         :param relay: its process.
         """
-        unsent = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0" * 4))[0]
-        return int(self._written - unsent - self._unread(relay)) // FRAME
-
-    def _unread(self, relay: int) -> int:
-        """
-        What the relay's kernel has received and the relay has not read, in bytes.
-        """
-        try:
-            lines = Path(f"/proc/{relay}/net/tcp").read_text().splitlines()[1:]
-        except OSError:
-            return 0
-        for line in lines:
-            _, local, remote, _, queues, *_ = line.split()
-            if local.endswith(f":{self._port:04X}") and remote.endswith(f":{self._own:04X}"):
-                return int(queues.partition(":")[2], 16)
-        return 0
+        return (self._written - untaken(relay, self._socket)) // FRAME
 
     def close(self) -> None:
         """

@@ -41,12 +41,18 @@ Command = Callable[[int, int, Path], list[str]]
 class Sink:
     """
     Counts the messages that arrive, in a thread of its own.
+
+    :ivar began: when the last connection was made, on the monotonic clock; 0 before the first one.
     """
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, port: int = 0) -> None:
+        """
+        :param port: to listen on; 0 for any.
+        """
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self.count = 0
+        self.began = 0.0
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -55,6 +61,7 @@ class Sink:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.began = time.monotonic()
             threading.Thread(target=self._count, args=(connection,), daemon=True).start()
 
     def _count(self, connection: socket.socket) -> None:
