@@ -183,7 +183,7 @@ def _bundle(folder: Path) -> float:
     return statistics.median(sizes)
 
 
-def syncedRate(folder: Path, size: int, limit: float = 1.0) -> float:
+def syncedRate(folder: Path, size: int, limit: float = 0.3) -> float:
     """
     Bytes a second that can be written in blocks of a size, each one synced.
 

@@ -4,12 +4,15 @@ The parts of the benchmarks whose figures are believed: what they count, they co
 
 from __future__ import annotations
 
+import contextlib
+import io
 import socket
 import time
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from benchmarks import spool
 from benchmarks.faultkinds import FAULTS, Load
 from benchmarks.faultserver import FaultServer, received, size
 from benchmarks.faulttable import cells, grid
@@ -17,7 +20,7 @@ from benchmarks.faulttrial import Outcome, run
 from benchmarks.numbered import FRAME, Received, frames
 
 from . import netns
-from .real import waitUntil
+from .real import RsyslogToRelp, SyslogNg, missing, waitUntil
 
 
 class NumberedTests(SynchronousTestCase):
@@ -157,3 +160,23 @@ class TrialTests(SynchronousTestCase):
         self.assertEqual((outcome.taken, outcome.refused, outcome.lost), (2000, 0, 0))
         assert outcome.seconds is not None
         self.assertLess(outcome.seconds, 5)
+
+
+class SpoolTests(SynchronousTestCase):
+    """
+    Spools, measured.
+    """
+
+    skip = missing(RsyslogToRelp, SyslogNg)
+
+    def test_quick(self) -> None:
+        """
+        Every relay does all of its work, and has a line in each table.
+        """
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            self.assertEqual(spool.main(["--quick"]), 0)
+        told = output.getvalue()
+        names = [line[:28].strip() for line in told.splitlines()]
+        for name, times in ((spool.MEMORY, 2), (spool.FULL, 3), (spool.NORMAL, 2), (spool.SYSLOG_NG, 2)):
+            self.assertEqual(names.count(name), times, told)
