@@ -5,13 +5,11 @@ One trial of a relay with a spool: so many messages in, and all of them out agai
 from __future__ import annotations
 
 import os
-import socket
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import attrs
@@ -19,24 +17,16 @@ import attrs
 from logrelay.spool.reading import look
 from tests.real import RealServer, RsyslogToRelp, freePort, waitUntil
 
-from .feed import untaken
 from .spooled import SpoolingLogRelay
-from .throughput import LIMIT, MARK, Sink, cpuSeconds
-
-#: Bytes of each message, its line feed included.
-SIZE = 250
-
-_HEAD = b"<13>Jan  1 00:00:00 sender benchmark[1]: " + MARK
-_MESSAGE = _HEAD + b"x" * (SIZE - len(_HEAD) - 1) + b"\n"
-
-#: How many messages are written at a time: 250 kB.
-_BLOCK = 1000
-
-#: How many connections they come over: one alone is read in turn with a moment of rest, which would limit it.
-CONNECTIONS = 4
+from .spoolload import Sender
+from .throughput import LIMIT, Sink, cpuSeconds
 
 #: Makes a relay, from a folder for its files and the port of its server.
 Maker = Callable[[Path, int], RealServer]
+
+
+#: Between a relay's start and the first message, so that its connection stands.  Seconds.
+SETTLE = 0.3
 
 
 @attrs.frozen
@@ -69,53 +59,6 @@ class Down:
     drain: float
 
 
-class Sender:
-    """
-    Sends messages as fast as they are taken, over some connections at once, each with a thread of its own.
-    """
-
-    def __init__(self, port: int, number: int) -> None:
-        """
-        :param number: of messages; a multiple of 1000 for each connection.
-        """
-        blocks, rest = divmod(number, _BLOCK * CONNECTIONS)
-        assert rest == 0, number
-        self._sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
-        self._threads = [threading.Thread(target=_send, args=(each, blocks), daemon=True) for each in self._sockets]
-        for thread in self._threads:
-            thread.start()
-
-    def isRead(self, relay: int) -> bool:
-        """
-        Whether a process has read everything.
-        """
-        if any(thread.is_alive() for thread in self._threads):
-            return False
-        return not any(untaken(relay, each) for each in self._sockets)
-
-    def close(self) -> None:
-        """
-        End the connections; what has not been written stays so.
-        """
-        for each in self._sockets:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for each in self._sockets:
-            each.close()
-
-
-def _send(connection: socket.socket, blocks: int) -> None:
-    """
-    Send so many times a thousand messages.  Where the relay has ended, it shows in what arrives.
-    """
-    block = _MESSAGE * _BLOCK
-    with suppress(OSError):
-        for _ in range(blocks):
-            connection.sendall(block)
-
-
 @contextmanager
 def running(make: Maker, sink: int) -> Iterator[tuple[ExitStack, RealServer]]:
     """
@@ -128,7 +71,7 @@ def running(make: Maker, sink: int) -> Iterator[tuple[ExitStack, RealServer]]:
         relay = make(folder / "relay", sink)
         stack.callback(relay.close)
         relay.start(timeout=20)
-        time.sleep(0.5)
+        time.sleep(SETTLE)
         yield stack, relay
 
 
@@ -243,7 +186,7 @@ def relp(make: Maker, number: int) -> Up:
         client = RsyslogToRelp(relay.directory.with_name("client"), to=("127.0.0.1", relay.port), window=128)
         stack.callback(client.close)
         client.start(timeout=20)
-        time.sleep(0.5)
+        time.sleep(SETTLE)
         before, began = cpuSeconds(relay.pid), time.monotonic()
         stack.callback(Sender(client.port, number).close)
         return _outcome(relay, sink, number, before, began)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from .spool.folder import File, sizesOf
+from .spool.database import logOf
+from .spool.folder import File
 from .spool.reading import Reading, quarantineOf
 from .spool.record import Record
 from .values import MIB
@@ -110,7 +111,7 @@ def _contentOf(reading: Reading, place: int, file: File) -> DatabaseContent:
         end.position - first.position,
         messages,
         _settledOf(reading.record, first.message, messages),
-        sum(sizesOf(file.path)),
+        _size(file.path) + _size(logOf(file.path)),
         file.damage,
         file.lost,
     )
@@ -127,7 +128,7 @@ def _settledOf(record: Record, first: int, messages: int) -> int:
 
 def _size(path: Path) -> int:
     """
-    Of a file, in bytes; nothing if it is gone.
+    Of a file, in bytes; nothing if it is not there, or not any more.
     """
     try:
         return path.stat().st_size

@@ -40,7 +40,8 @@ LAYERS = (
     "service",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli memory options spoolcommand spoollist tap testing
+    __init__ __main__ check cli memory options spoolcommand spooldrop spoollist spooloutput tap
+    testing
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
