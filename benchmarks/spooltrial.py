@@ -174,16 +174,17 @@ def _has(relay: RealServer, sender: Sender, number: int) -> bool:
     return sender.isRead(relay.pid)
 
 
-def relp(make: Maker, number: int) -> Up:
+def relp(make: Maker, number: int, window: int) -> Up:
     """
     Have rsyslog send messages by RELP through a relay to a server that is there.
 
+    :param window: how many messages it sends before it waits for answers.
     :raises TimeoutError: if not all came.
     """
     sink = Sink()
     with running(make, sink.port) as (stack, relay):
         stack.callback(sink.close)
-        client = RsyslogToRelp(relay.directory.with_name("client"), to=("127.0.0.1", relay.port), window=128)
+        client = RsyslogToRelp(relay.directory.with_name("client"), to=("127.0.0.1", relay.port), window=window)
         stack.callback(client.close)
         client.start(timeout=20)
         time.sleep(SETTLE)
