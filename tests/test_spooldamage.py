@@ -12,14 +12,16 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.config import BufferSettings
 from logrelay.spool import SpoolLocked
-from logrelay.spool.folder import Done, File, Reader
+from logrelay.spool.bundles import Row
+from logrelay.spool.database import Database
+from logrelay.spool.folder import PATIENCE, Done, File, Reader
 from logrelay.spool.lock import ownerOf
 from logrelay.spool.record import Cursor, Record
 
@@ -418,6 +420,42 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(self.read(), list(range(COUNT)))
         self.assertEqual(self.bench.damages, [])
         self.assertFalse((self.bench.path / "quarantine").exists())
+
+    def test_failureInASearch(self) -> None:
+        """
+        Where rows are looked for one by one, too, a disk that fails is asked again before they are taken for lost.
+        """
+
+        class Failing(Database):
+            """
+            A damaged database on a disk that fails now.
+            """
+
+            def rowsFrom(self, position: int) -> Generator[Row, None, None]:
+                """
+                Its pages make no sense.
+                """
+                raise sqlite3.DatabaseError("database disk image is malformed")
+
+            def rowAt(self, position: int) -> Row | None:
+                """
+                Nor can they be read.
+                """
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise error
+
+        connection = sqlite3.connect(self.files[0])
+        self.addCleanup(connection.close)
+        file = File(self.files[0], Cursor(0, 0), opens=lambda path: Failing(path, connection))
+        limit = Cursor(self.firsts[1], 2 * self.firsts[1])
+        for _ in range(PATIENCE):
+            done = Done()
+            reader = Reader(file, limit, done)
+            self.assertEqual(reader.read(Cursor(0, 0), 1), (Cursor(0, 0), 1))
+            self.assertFalse(done.isReadable or reader.exhausted)
+        reader = Reader(file, limit, Done())
+        self.assertEqual(reader.read(Cursor(0, 0), 1)[0].position, limit.position)
 
     def test_failuresOfLongAgo(self) -> None:
         """

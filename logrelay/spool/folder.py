@@ -221,8 +221,8 @@ class File:
 
         :return: whether that may pass: the disk may come back, or there may be descriptors again.
         """
-        self.failures += 1
-        if isBusyDisk(error) and self.failures <= PATIENCE:
+        if isBusyDisk(error) and self.failures < PATIENCE:
+            self.failures += 1
             return True
         self.damage = self.damage or str(error)
         return False
@@ -646,7 +646,11 @@ class Reader:
                 break
             try:
                 row = opened.rowAt(cursor.position)
-            except sqlite3.Error:
+            except sqlite3.Error as error:
+                if isBusyDisk(error) and self._file.fails(error):
+                    # Asked again in a second.
+                    self._done.isReadable = False
+                    break
                 row = None
             before = cursor
             if row is not None:
