@@ -349,9 +349,11 @@ class Folder:
         except OSError:
             pass
 
-    def close(self, settled: Cursor, furthest: int) -> None:
+    def close(self, settled: Cursor, furthest: int) -> Done:
         """
         Remember what has settled, and let go of the folder.
+
+        :return: with what turned out to be damaged.
         """
         try:
             self._record.write(Record(settled, self.end, furthest))
@@ -361,6 +363,7 @@ class Folder:
         except (OSError, sqlite3.Error):
             pass
         self.abandon()
+        return Done(damages=self._damages)
 
     def abandon(self) -> None:
         """
@@ -627,6 +630,8 @@ class Reader:
                     if cursor != before:
                         file.failures = 0
                     if budget <= 0:
+                        # Whatever is wrong with it is told when it has been read, not when it is removed.
+                        self.exhausted = cursor.position >= self._limit.position
                         return cursor, budget
         except sqlite3.Error as error:
             if file.fails(error):
@@ -642,7 +647,6 @@ class Reader:
         """
         for _ in range(LOOKS):
             if cursor.position >= self._limit.position:
-                self.exhausted = True
                 break
             try:
                 row = opened.rowAt(cursor.position)
@@ -659,6 +663,7 @@ class Reader:
                 cursor = Cursor(cursor.position + 1, cursor.message)
             if budget <= 0:
                 break
+        self.exhausted = cursor.position >= self._limit.position
         return cursor, budget
 
     def _take(self, row: Row, cursor: Cursor, budget: int) -> tuple[Cursor, int]:
