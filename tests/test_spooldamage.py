@@ -228,6 +228,59 @@ class DamageTests(SynchronousTestCase):
         connection.close()
         self.check(1, self.content(1), "form 2")
 
+    def test_rowIsMissing(self) -> None:
+        """
+        A row that is missing among others, for whatever reason, is told by the numbers of those around it.
+        """
+        number = self.firsts[1] + 1
+        connection = sqlite3.connect(self.files[1])
+        connection.execute("DELETE FROM bundle WHERE position = ?", (number,))
+        connection.commit()
+        connection.close()
+        self.check(1, [number], "messages are missing")
+
+    def test_schema(self) -> None:
+        """
+        What SQLite says of a schema that makes no sense may be none either, in the last file, too.
+        """
+        for place in (1, len(self.files) - 1):
+            path = self.bench.path
+            self.bench.path = Path(self.mktemp())
+            shutil.copytree(path, self.bench.path)
+            self.files = [self.bench.path / each.name for each in self.files]
+            log = Path(f"{self.files[place]}-wal")
+            log.unlink(missing_ok=True)
+
+            def scramble(data: bytearray) -> None:
+                start = data.index(b"CREATE TABLE")
+                data[start - 13 : start + 9] = b"\xce" * 22
+
+            self.change(place, scramble)
+            self.bench.damages.clear()
+            self.check(place, self.content(place), "malformed")
+            self.bench.path = path
+
+    def test_toldWhenItHasBeenRead(self) -> None:
+        """
+        Damage is told when its database has been read, also where a read ends with it, and not when it is removed.
+        """
+        number = self.firsts[1] + 1
+        connection = sqlite3.connect(self.files[1])
+        connection.execute("UPDATE bundle SET layout = x'' WHERE position = ?", (number,))
+        connection.commit()
+        connection.close()
+        done, limit = Done(), Cursor(self.firsts[2], 2 * self.firsts[2])
+        cursor = Cursor(self.firsts[1], 2 * self.firsts[1])
+        file = File(self.files[1], cursor)
+        reader = Reader(file, limit, done)
+        while cursor != limit:
+            self.assertFalse(reader.exhausted)
+            reader = Reader(file, limit, done)
+            cursor, _ = reader.read(cursor, 1)
+        self.assertTrue(reader.exhausted)
+        assert file.database is not None
+        file.database.close()
+
     def test_missing(self) -> None:
         """
         A file that is missing is told by the numbers of those around it.

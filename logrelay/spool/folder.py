@@ -486,7 +486,7 @@ class Folder:
             done.damages.append(Damage(self.path, "files are missing", missing))
             return limit
         file.lost += missing
-        if missing:
+        if file.lost:
             file.damage = file.damage or "messages are missing"
         if file.damage and not file.told:
             done.damages.append(Damage(file.path, file.damage, file.lost))
