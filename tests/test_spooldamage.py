@@ -412,6 +412,22 @@ class DamageTests(SynchronousTestCase):
         # Again, with the next file.
         self.assertEqual(self.read(), [1000])
 
+    def test_positionsOfTheLastFile(self) -> None:
+        """
+        Where nothing tells how much the last file had, there is no more to look for than it can have had.
+        """
+        (self.bench.path / "settled").unlink()
+        last = self.files.pop()
+        last.unlink()
+        Path(f"{last}-wal").unlink()
+        size = self.files[-1].stat().st_size
+        self.change(len(self.files) - 1, lambda data: data.__setitem__(slice(4096, 8192), b"\xff" * 4096))
+        spool = self.bench.spool()
+        self.addCleanup(self.bench.kill, spool)
+        # Each takes a place in a layout besides.
+        self.assertLessEqual(spool.end - self.firsts[-3], size // 17)
+        self.assertGreaterEqual(spool.end, self.firsts[-2])
+
     def test_otherFiles(self) -> None:
         """
         What has another name is nobody's business.

@@ -23,7 +23,7 @@ import attrs
 
 from ..batches import Batch
 from . import database
-from .bundles import BundleDamaged, Row, Stored, pack, unpack
+from .bundles import LEAST_BATCH, LEAST_MESSAGE, BundleDamaged, Row, Stored, pack, unpack
 from .database import EMPTY, Database, Unreadable, growth, isBusyDisk, logOf, openOld, syncFolder
 from .lock import Lock
 from .record import Cursor, Record, RecordFile
@@ -37,9 +37,6 @@ LOOKS = 5000
 
 #: So many times, once a second, a file is tried again whose disk fails, before it is taken to be damaged.
 PATIENCE = 30
-
-#: The least that one message takes: a character and a line feed.
-_SMALLEST = 2
 
 #: Sixteen digits are written.  A file of somebody else may have moved the numbers to where there are more.
 _NAME = re.compile(r"batch-(\d{16,18})-message-(\d{16,18})\.sqlite3")
@@ -178,8 +175,8 @@ class File:
         if isSound or (known is not None and (known > self.first or size <= EMPTY)):
             return end
         # It can hold no more than this; numbers are not used twice.
-        most = max(1, size // _SMALLEST)
-        return Cursor(end.position + most, end.message + most)
+        batches, messages = max(1, size // LEAST_BATCH), max(1, size // LEAST_MESSAGE)
+        return Cursor(end.position + batches, end.message + messages)
 
     def _lastSound(self) -> tuple[Cursor, bool]:
         """
