@@ -570,7 +570,7 @@ class LockTests(SynchronousTestCase):
         bench.close(bench.spool())
         asks = os.open(bench.path / "lock", os.O_RDONLY)
         fcntl.flock(asks, fcntl.LOCK_SH)
-        timer = threading.Timer(0.005, os.close, (asks,))
+        timer = threading.Timer(0.001, os.close, (asks,))
         timer.start()
         self.addCleanup(timer.join)
         bench.close(bench.spool())

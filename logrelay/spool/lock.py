@@ -16,7 +16,7 @@ NAME = "lock"
 
 #: How often, and how many seconds apart, to try before a folder is said to be taken: whoever asks for its owner holds
 #: it for a moment.
-_TRIES, _APART = 5, 0.01
+_TRIES, _APART = 20, 0.01
 
 
 class SpoolLocked(LogRelayError):
