@@ -5,12 +5,10 @@ Tests for :mod:`logrelay.spool.folder`: what is delivered of a folder that is da
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import resource
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -560,19 +558,6 @@ class LockTests(SynchronousTestCase):
         self.assertIn(f"(pid {os.getpid()})", str(error))
         self.assertIn(str(bench.path), str(error))
         bench.close(spool)
-        bench.close(bench.spool())
-
-    def test_whoAsksForTheOwner(self) -> None:
-        """
-        Whoever looks who has the folder holds it for a moment; a relay that starts just then starts.
-        """
-        bench = Bench(Path(self.mktemp()))
-        bench.close(bench.spool())
-        asks = os.open(bench.path / "lock", os.O_RDONLY)
-        fcntl.flock(asks, fcntl.LOCK_SH)
-        timer = threading.Timer(0.001, os.close, (asks,))
-        timer.start()
-        self.addCleanup(timer.join)
         bench.close(bench.spool())
 
     def test_noRoomForTheNumber(self) -> None:

@@ -6,17 +6,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import LogRelayError
 
 NAME = "lock"
-
-#: How often, and how many seconds apart, to try before a folder is said to be taken: whoever asks for its owner holds
-#: it for a moment.
-_TRIES, _APART = 20, 0.01
 
 
 class SpoolLocked(LogRelayError):
@@ -66,7 +61,7 @@ class Lock:
         """
         self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._take()
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = _named(self._file)
             os.close(self._file)
@@ -78,19 +73,6 @@ class Lock:
             # On a full disk there may be no room for the number; the lock holds without it.
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
-
-    def _take(self) -> None:
-        """
-        Take the lock.
-
-        :raises BlockingIOError: if another process has it.
-        """
-        for _ in range(_TRIES - 1):
-            with suppress(BlockingIOError):
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(_APART)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """
