@@ -10,14 +10,16 @@ import resource
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.config import BufferSettings
 from logrelay.spool import SpoolLocked
-from logrelay.spool.folder import Done, File, Reader
+from logrelay.spool.bundles import Row
+from logrelay.spool.database import Database
+from logrelay.spool.folder import PATIENCE, Done, File, Reader
 from logrelay.spool.lock import ownerOf
 from logrelay.spool.record import Cursor, Record
 
@@ -224,6 +226,59 @@ class DamageTests(SynchronousTestCase):
         connection.close()
         self.check(1, self.content(1), "form 2")
 
+    def test_rowIsMissing(self) -> None:
+        """
+        A row that is missing among others, for whatever reason, is told by the numbers of those around it.
+        """
+        number = self.firsts[1] + 1
+        connection = sqlite3.connect(self.files[1])
+        connection.execute("DELETE FROM bundle WHERE position = ?", (number,))
+        connection.commit()
+        connection.close()
+        self.check(1, [number], "messages are missing")
+
+    def test_schema(self) -> None:
+        """
+        What SQLite says of a schema that makes no sense may be none either, in the last file, too.
+        """
+        for place in (1, len(self.files) - 1):
+            path = self.bench.path
+            self.bench.path = Path(self.mktemp())
+            shutil.copytree(path, self.bench.path)
+            self.files = [self.bench.path / each.name for each in self.files]
+            log = Path(f"{self.files[place]}-wal")
+            log.unlink(missing_ok=True)
+
+            def scramble(data: bytearray) -> None:
+                start = data.index(b"CREATE TABLE")
+                data[start - 13 : start + 9] = b"\xce" * 22
+
+            self.change(place, scramble)
+            self.bench.damages.clear()
+            self.check(place, self.content(place), "malformed")
+            self.bench.path = path
+
+    def test_toldWhenItHasBeenRead(self) -> None:
+        """
+        Damage is told when its database has been read, also where a read ends with it, and not when it is removed.
+        """
+        number = self.firsts[1] + 1
+        connection = sqlite3.connect(self.files[1])
+        connection.execute("UPDATE bundle SET layout = x'' WHERE position = ?", (number,))
+        connection.commit()
+        connection.close()
+        done, limit = Done(), Cursor(self.firsts[2], 2 * self.firsts[2])
+        cursor = Cursor(self.firsts[1], 2 * self.firsts[1])
+        file = File(self.files[1], cursor)
+        reader = Reader(file, limit, done)
+        while cursor != limit:
+            self.assertFalse(reader.exhausted)
+            reader = Reader(file, limit, done)
+            cursor, _ = reader.read(cursor, 1)
+        self.assertTrue(reader.exhausted)
+        assert file.database is not None
+        file.database.close()
+
     def test_missing(self) -> None:
         """
         A file that is missing is told by the numbers of those around it.
@@ -365,6 +420,22 @@ class DamageTests(SynchronousTestCase):
         # Again, with the next file.
         self.assertEqual(self.read(), [1000])
 
+    def test_positionsOfTheLastFile(self) -> None:
+        """
+        Where nothing tells how much the last file had, there is no more to look for than it can have had.
+        """
+        (self.bench.path / "settled").unlink()
+        last = self.files.pop()
+        last.unlink()
+        Path(f"{last}-wal").unlink()
+        size = self.files[-1].stat().st_size
+        self.change(len(self.files) - 1, lambda data: data.__setitem__(slice(4096, 8192), b"\xff" * 4096))
+        spool = self.bench.spool()
+        self.addCleanup(self.bench.kill, spool)
+        # Each takes a place in a layout besides.
+        self.assertLessEqual(spool.end - self.firsts[-3], size // 17)
+        self.assertGreaterEqual(spool.end, self.firsts[-2])
+
     def test_otherFiles(self) -> None:
         """
         What has another name is nobody's business.
@@ -426,6 +497,42 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(self.read(), list(range(COUNT)))
         self.assertEqual(self.bench.damages, [])
         self.assertFalse((self.bench.path / "quarantine").exists())
+
+    def test_failureInASearch(self) -> None:
+        """
+        Where rows are looked for one by one, too, a disk that fails is asked again before they are taken for lost.
+        """
+
+        class Failing(Database):
+            """
+            A damaged database on a disk that fails now.
+            """
+
+            def rowsFrom(self, position: int) -> Generator[Row, None, None]:
+                """
+                Its pages make no sense.
+                """
+                raise sqlite3.DatabaseError("database disk image is malformed")
+
+            def rowAt(self, position: int) -> Row | None:
+                """
+                Nor can they be read.
+                """
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise error
+
+        connection = sqlite3.connect(self.files[0])
+        self.addCleanup(connection.close)
+        file = File(self.files[0], Cursor(0, 0), opens=lambda path: Failing(path, connection))
+        limit = Cursor(self.firsts[1], 2 * self.firsts[1])
+        for _ in range(PATIENCE):
+            done = Done()
+            reader = Reader(file, limit, done)
+            self.assertEqual(reader.read(Cursor(0, 0), 1), (Cursor(0, 0), 1))
+            self.assertFalse(done.isReadable or reader.exhausted)
+        reader = Reader(file, limit, Done())
+        self.assertEqual(reader.read(Cursor(0, 0), 1)[0].position, limit.position)
 
     def test_failuresOfLongAgo(self) -> None:
         """

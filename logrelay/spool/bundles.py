@@ -31,6 +31,9 @@ _HEAD = struct.Struct("<II")
 _ENTRY = struct.Struct("<IIIHB")
 _NUMBERS = struct.Struct("<qqqq")
 
+#: The least that a message takes on disk, a character and a line feed; and a batch, with its place in a layout.
+LEAST_MESSAGE, LEAST_BATCH = 2, 2 + _ENTRY.size
+
 _FRAMINGS = (Framing.LF, Framing.OCTET_COUNTING)
 
 

@@ -11,8 +11,8 @@ import errno
 import os
 import sqlite3
 import struct
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -83,6 +83,19 @@ def logOf(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+@contextmanager
+def _sense() -> Iterator[None]:
+    """
+    What SQLite says of a damaged database may hold bytes of that, and Python cannot make words of them.
+
+    :raises sqlite3.DatabaseError: instead.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError("database disk image is malformed, and so is what SQLite says of it") from error
+
+
 class Database:
     """
     An open one.
@@ -109,8 +122,9 @@ class Database:
         """
         first = "ifnull((SELECT max(position) FROM bundle WHERE position <= ?1), ?1)"
         query = f"SELECT {_COLUMNS} FROM bundle WHERE position >= {first} ORDER BY position"
-        for values in self._connection.execute(query, (position,)):
-            yield Row(*values)
+        with _sense():
+            for values in self._connection.execute(query, (position,)):
+                yield Row(*values)
 
     def rowAt(self, position: int) -> Row | None:
         """
@@ -119,7 +133,8 @@ class Database:
         :raises sqlite3.Error: if it cannot be read.
         """
         query = f"SELECT {_COLUMNS} FROM bundle WHERE position = ?"
-        values = self._connection.execute(query, (position,)).fetchone()
+        with _sense():
+            values = self._connection.execute(query, (position,)).fetchone()
         return None if values is None else Row(*values)
 
     def layouts(self, backwards: bool = False) -> Generator[Row, None, None]:
@@ -129,8 +144,9 @@ class Database:
         :raises sqlite3.Error: if they cannot be read in order.
         """
         query = "SELECT position, batches, message, messages, layout, x'' FROM bundle ORDER BY position"
-        for values in self._connection.execute(query + " DESC" if backwards else query):
-            yield Row(*values)
+        with _sense():
+            for values in self._connection.execute(query + " DESC" if backwards else query):
+                yield Row(*values)
 
     def seal(self) -> None:
         """
@@ -138,7 +154,8 @@ class Database:
 
         :raises sqlite3.Error: if that fails; the rows can be read all the same.
         """
-        self._connection.execute("PRAGMA journal_mode = DELETE")
+        with _sense():
+            self._connection.execute("PRAGMA journal_mode = DELETE")
 
     def close(self) -> None:
         """
@@ -201,7 +218,8 @@ def openOld(path: Path) -> Database:
     connection = _connect(path, "rw")
     database = Database(path, connection)
     try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        with _sense():
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.seal()
     except sqlite3.Error as error:
         if not isBusyDisk(error):

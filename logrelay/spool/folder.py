@@ -23,7 +23,7 @@ import attrs
 
 from ..batches import Batch
 from . import database
-from .bundles import BundleDamaged, Row, Stored, pack, unpack
+from .bundles import LEAST_BATCH, LEAST_MESSAGE, BundleDamaged, Row, Stored, pack, unpack
 from .database import EMPTY, Database, Unreadable, growth, isBusyDisk, logOf, openOld, syncFolder
 from .lock import Lock
 from .record import Cursor, Record, RecordFile
@@ -37,9 +37,6 @@ LOOKS = 5000
 
 #: So many times, once a second, a file is tried again whose disk fails, before it is taken to be damaged.
 PATIENCE = 30
-
-#: The least that one message takes: a character and a line feed.
-_SMALLEST = 2
 
 #: Sixteen digits are written.  A file of somebody else may have moved the numbers to where there are more.
 _NAME = re.compile(r"batch-(\d{16,18})-message-(\d{16,18})\.sqlite3")
@@ -178,8 +175,8 @@ class File:
         if isSound or (known is not None and (known > self.first or size <= EMPTY)):
             return end
         # It can hold no more than this; numbers are not used twice.
-        most = max(1, size // _SMALLEST)
-        return Cursor(end.position + most, end.message + most)
+        batches, messages = max(1, size // LEAST_BATCH), max(1, size // LEAST_MESSAGE)
+        return Cursor(end.position + batches, end.message + messages)
 
     def _lastSound(self) -> tuple[Cursor, bool]:
         """
@@ -221,8 +218,8 @@ class File:
 
         :return: whether that may pass: the disk may come back, or there may be descriptors again.
         """
-        self.failures += 1
-        if isBusyDisk(error) and self.failures <= PATIENCE:
+        if isBusyDisk(error) and self.failures < PATIENCE:
+            self.failures += 1
             return True
         self.damage = self.damage or str(error)
         return False
@@ -349,9 +346,11 @@ class Folder:
         except OSError:
             pass
 
-    def close(self, settled: Cursor, furthest: int) -> None:
+    def close(self, settled: Cursor, furthest: int) -> Done:
         """
         Remember what has settled, and let go of the folder.
+
+        :return: with what turned out to be damaged.
         """
         try:
             self._record.write(Record(settled, self.end, furthest))
@@ -361,6 +360,7 @@ class Folder:
         except (OSError, sqlite3.Error):
             pass
         self.abandon()
+        return Done(damages=self._damages)
 
     def abandon(self) -> None:
         """
@@ -483,7 +483,7 @@ class Folder:
             done.damages.append(Damage(self.path, "files are missing", missing))
             return limit
         file.lost += missing
-        if missing:
+        if file.lost:
             file.damage = file.damage or "messages are missing"
         if file.damage and not file.told:
             done.damages.append(Damage(file.path, file.damage, file.lost))
@@ -627,6 +627,8 @@ class Reader:
                     if cursor != before:
                         file.failures = 0
                     if budget <= 0:
+                        # Whatever is wrong with it is told when it has been read, not when it is removed.
+                        self.exhausted = cursor.position >= self._limit.position
                         return cursor, budget
         except sqlite3.Error as error:
             if file.fails(error):
@@ -642,11 +644,14 @@ class Reader:
         """
         for _ in range(LOOKS):
             if cursor.position >= self._limit.position:
-                self.exhausted = True
                 break
             try:
                 row = opened.rowAt(cursor.position)
-            except sqlite3.Error:
+            except sqlite3.Error as error:
+                if isBusyDisk(error) and self._file.fails(error):
+                    # Asked again in a second.
+                    self._done.isReadable = False
+                    break
                 row = None
             before = cursor
             if row is not None:
@@ -655,6 +660,7 @@ class Reader:
                 cursor = Cursor(cursor.position + 1, cursor.message)
             if budget <= 0:
                 break
+        self.exhausted = cursor.position >= self._limit.position
         return cursor, budget
 
     def _take(self, row: Row, cursor: Cursor, budget: int) -> tuple[Cursor, int]:

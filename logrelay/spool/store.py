@@ -181,7 +181,9 @@ class Spool:
             closed()
             return
 
-        def done(_: object) -> None:
+        def done(last: Done | Exception | None) -> None:
+            if isinstance(last, Done):
+                self._tell(last)
             closed()
 
         self._worker(partial(folder.close, self._backlog.settled, max(self.furthest, self.sent)), done)
