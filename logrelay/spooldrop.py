@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from .spool import Folder
-from .spool.folder import filesOf
+from .spool.files import filesOf
 from .spool.reading import databasesOf, quarantineOf
 from .spoollist import amount
 from .spooloutput import NotDone

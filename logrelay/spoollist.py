@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from .spool.database import logOf
-from .spool.folder import File
+from .spool.files import File
 from .spool.reading import Reading, quarantineOf
 from .spool.record import Record
 from .values import MIB

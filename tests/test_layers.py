@@ -22,8 +22,8 @@ LAYERS = (
     backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
     encoding errors events formats framing keys lines listening liveness marks outbox progress recognition relp
     relpclient relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
-    spool spool.arrivals spool.backlog spool.bundles spool.database spool.folder spool.lock spool.reading spool.record
-    spool.store stamping store timestamps validation values watched window
+    spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
+    spool.reader spool.reading spool.record spool.store stamping store timestamps validation values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """

@@ -19,8 +19,10 @@ from logrelay.config import BufferSettings
 from logrelay.spool import SpoolLocked
 from logrelay.spool.bundles import Row
 from logrelay.spool.database import Database
-from logrelay.spool.folder import PATIENCE, Done, File, Reader
+from logrelay.spool.files import PATIENCE, File
+from logrelay.spool.jobs import Done
 from logrelay.spool.lock import ownerOf
+from logrelay.spool.reader import Reader
 from logrelay.spool.record import Cursor, Record
 
 from .spools import MIB, Bench

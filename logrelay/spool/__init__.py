@@ -8,7 +8,8 @@ on the folder (``folder``) is done by one thread, one job at a time; the store
 (``store``) is the reactor's side of it, and keeps in memory what is being sent.
 """
 
-from .folder import Damage, Folder
+from .folder import Folder
+from .jobs import Damage
 from .lock import SpoolLocked
 from .store import Spool
 

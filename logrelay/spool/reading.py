@@ -17,8 +17,11 @@ import attrs
 from ..errors import LogRelayError
 from .bundles import MOST_BYTES, Stored
 from .database import Database, logOf, openOld
-from .folder import QUARANTINE, RECORD, Damage, Done, File, Reader, extentOf, filesOf
+from .files import File, extentOf, filesOf
+from .folder import QUARANTINE, RECORD
+from .jobs import Damage, Done
 from .lock import ownerOf
+from .reader import Reader
 from .record import Cursor, Record, unpack
 
 

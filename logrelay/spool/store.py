@@ -25,7 +25,8 @@ from .arrivals import Arrival, Arrivals
 from .backlog import Backlog
 from .bundles import MOST_BYTES
 from .database import growth, isFull
-from .folder import Damage, Done, Folder, Job, Oldest
+from .folder import Folder
+from .jobs import Damage, Done, Job, Oldest
 
 #: Calls something in the thread of the spool, and then something else, with what came of it, in the reactor's.
 Worker = Callable[[Callable[[], Done | None], Callable[[Done | Exception | None], None]], None]
