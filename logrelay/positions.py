@@ -120,9 +120,12 @@ class Positions:
         :param names: whether the source follows the log at a path.
         """
         readings = self.known[source].readings() if source in self.known else []
-        for files in [files for name, files in self.known.items() if name not in self.sources]:
+        for name in [name for name in self.known if name not in self.sources]:
+            files = self.known[name]
             own = {reading.mark.log for reading in readings}
             readings += files.give(lambda log, own=own: names(log) and log not in own)  # type: ignore[misc]
+            if not files.bookmarks():
+                del self.known[name]
         return readings
 
     def follow(self, source: str, files: Files) -> None:

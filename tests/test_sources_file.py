@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from logrelay.bookmarks import decodeBookmarks
 from logrelay.events import PositionsTrouble, SourceTrouble
 from logrelay.sources import ISource
 from logrelay.sources import folders as foldersModule
@@ -570,6 +571,8 @@ class PositionsTests(FileCase):
         fourth = self.logs.write(1)
         self.start()
         self.arrived(*first, *second, *third, *fourth)
+        self.following.spend(3)
+        self.assertEqual(list(decodeBookmarks(self.saved.read_bytes())), [before.name])
 
     def test_anotherPatternNothingThere(self) -> None:
         """
