@@ -44,9 +44,11 @@ class Files(Protocol):
         How far they were read.
         """
 
-    def give(self, log: str) -> list[Reading]:
+    def give(self, wanted: Callable[[str], bool]) -> list[Reading]:
         """
-        How far the files of a log were read, which are not among them any more.
+        How far the files of some logs were read, which are not among them any more.
+
+        :param wanted: which logs, by their paths.
         """
 
 
@@ -74,9 +76,9 @@ class Saved:
         """
         return Reading(mark, Progress(mark.stop, self._changed))
 
-    def give(self, log: str) -> list[Reading]:
-        given = [mark for mark in self._marks if mark.log == log]
-        self._marks[:] = [mark for mark in self._marks if mark.log != log]
+    def give(self, wanted: Callable[[str], bool]) -> list[Reading]:
+        given = [mark for mark in self._marks if wanted(mark.log)]
+        self._marks[:] = [mark for mark in self._marks if not wanted(mark.log)]
         return [self._reading(mark) for mark in given]
 
 
@@ -110,19 +112,21 @@ class Positions:
             self._known = {name: Saved(marks, self.changed) for name, marks in self._load().items()}
         return self._known
 
-    def of(self, source: str) -> list[Reading]:
+    def of(self, source: str, names: Callable[[str], bool]) -> list[Reading]:
         """
-        How far the files of a source were read.
-        """
-        return self.known[source].readings() if source in self.known else []
+        How far the files of a source were read: by itself, or by one that is not there any more.  What that has read is
+        this one's from now on.
 
-    def inherit(self, log: str) -> list[Reading]:
+        :param names: whether the source follows the log at a path.
         """
-        How far a log was read by a source that is not there any more: another one, whose pattern names it too, goes on
-        there, and the log is that one's from now on.
-        """
-        left = (files for name, files in self.known.items() if name not in self.sources)
-        return next((readings for files in left if (readings := files.give(log))), [])
+        readings = self.known[source].readings() if source in self.known else []
+        for name in [name for name in self.known if name not in self.sources]:
+            files = self.known[name]
+            own = {reading.mark.log for reading in readings}
+            readings += files.give(lambda log, own=own: names(log) and log not in own)  # type: ignore[misc]
+            if not files.bookmarks():
+                del self.known[name]
+        return readings
 
     def follow(self, source: str, files: Files) -> None:
         """

@@ -178,6 +178,19 @@ class Following:
         """
         self.throttle = Throttle()
         self.positions = Positions(self.reactor, str(self.state), self._elsewhere, self.told.append)
+        self._begin()
+
+    def exchange(self) -> None:
+        """
+        Have a source of the settings that there are now instead of the old one, as a reload does.
+        """
+        self.source.stop()
+        self._begin()
+
+    def _begin(self) -> None:
+        """
+        Build a source, and start it.
+        """
         self.positions.sources = {self.settings.name, *self.sources}
         self.source = FileSource(
             self.reactor,

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import ClassVar
 
+import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -24,6 +25,9 @@ SOON = 10
 
 #: Longer than anything takes that the source does by itself: a minute until it lets go of a rotated file.
 ALL = 150
+
+#: Of sources that follow the log; there is one at a time.
+NAMES = st.sampled_from(["one", "other"])
 
 
 class Rotations(RuleBasedStateMachine):
@@ -154,13 +158,25 @@ class Rotations(RuleBasedStateMachine):
             self.following.secure()
             self.following.stop()
 
+    @precondition(lambda self: self.following.running and not self.copying)
+    @rule(name=NAMES)
+    def exchange(self, name: str) -> None:
+        """
+        Another source takes the place of the one that there is; nothing is repeated but as in :meth:`end`.
+        """
+        if self.following.now() < self.cut + 2:
+            self.repeatable |= set(self.following.messages)
+        self.following.settings = attrs.evolve(self.following.settings, name=name)
+        self.following.exchange()
+
     # A copy of what the relay has never seen in its place is no copy to it.
     @precondition(lambda self: not self.following.running and not self.copying)
-    @rule()
-    def begin(self) -> None:
+    @rule(name=NAMES)
+    def begin(self, name: str) -> None:
         """
-        The relay begins again.
+        The relay begins again, perhaps with another source.
         """
+        self.following.settings = attrs.evolve(self.following.settings, name=name)
         self.following.start()
 
     def teardown(self) -> None:

@@ -4,15 +4,18 @@ Files as sources: what is followed, how far, and what is said of the rest.
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from logrelay.bookmarks import decodeBookmarks
 from logrelay.events import PositionsTrouble, SourceTrouble
 from logrelay.sources import ISource
 from logrelay.sources import folders as foldersModule
+from logrelay.sources.folders import Pattern
 
 from .followed import Following, Logs
 from .sourcing import folder
@@ -607,6 +610,36 @@ class PositionsTests(FileCase):
         fourth = self.logs.write(1)
         self.start()
         self.arrived(*first, *second, *third, *fourth)
+        self.following.spend(3)
+        self.assertEqual(list(decodeBookmarks(self.saved.read_bytes())), [before.name])
+
+    def test_anotherPatternNothingThere(self) -> None:
+        """
+        The same where no log is in the place of the one that was rotated away.
+        """
+        lines = self.logs.write(2)
+        self.start()
+        self.another()
+        lines += self.logs.write(1)
+        self.logs.rename(create=False)
+        self.start()
+        self.arrived(*lines)
+
+    def test_names(self) -> None:
+        """
+        A pattern names what glob finds, and nothing else.
+        """
+        paths = ["a.log", "b/a.log", "b/c/a.log", "b/.a.log", ".b/a.log", "a.txt", "b/c/d/x"]
+        for path in paths:
+            (self.folder / "tree" / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / "tree" / path).touch()
+        for text in ("*.log", "a.log", "*/a.log", "**/*.log", "b/**/a.log", "**", "b/[a-c]/?.log", "b/.*", "x"):
+            pattern = f"{self.folder}/tree/{text}"
+            found = set(glob.glob(pattern, recursive=True))
+            names = Pattern(pattern)
+            for path in paths:
+                full = f"{self.folder}/tree/{path}"
+                self.assertEqual(names(full), full in found, (text, path))
 
     def test_anotherPatternUnseen(self) -> None:
         """

@@ -25,7 +25,7 @@ from ..routing import IRoute
 from ..snapshot import FileSnapshot
 from ..throttle import Throttle
 from .flow import Cuts
-from .folders import foldersOf
+from .folders import Pattern, foldersOf
 from .follower import Follower, Found
 from .interface import ISource, Reactor
 from .pack import Pack
@@ -109,7 +109,6 @@ class FileSource:
         return Pack(
             pattern=self.settings.path,
             roster=roster,
-            inherit=self._positions.inherit,
             ready=self._isReady,
             trouble=self._trouble,
             fine=self._fine,
@@ -128,7 +127,8 @@ class FileSource:
         """
         Go on where the last run, or the source before this one, has ended.
         """
-        self._pack = self._newPack(self._positions.of(self.settings.name))
+        assert self.settings.path is not None
+        self._pack = self._newPack(self._positions.of(self.settings.name, Pattern(self.settings.path)))
         self._positions.follow(self.settings.name, self._pack.roster)
         self._running, self._held = True, False
         self._throttle.add(self)

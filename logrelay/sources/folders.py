@@ -8,6 +8,7 @@ import glob
 import os
 import stat
 from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 
 import attrs
 
@@ -99,6 +100,34 @@ def foldersOf(pattern: str) -> list[str]:
     """
     folder = os.path.dirname(pattern)
     return glob.glob(folder, recursive=True) if glob.has_magic(folder) else [folder]
+
+
+@attrs.frozen
+class Pattern:
+    """
+    Tells whether a pattern names a path, as :mod:`glob` understands it, be there a file or not.
+    """
+
+    text: str
+
+    def __call__(self, path: str) -> bool:
+        """
+        Ask.
+        """
+        return _names(self.text.split("/"), path.split("/"))
+
+
+def _names(patterns: list[str], names: list[str]) -> bool:
+    """
+    Whether patterns name the parts of a path.
+    """
+    if not patterns or not names:
+        return patterns in ([], ["**"]) and not names
+    pattern, name = patterns[0], names[0]
+    hidden = name.startswith(".") and not pattern.startswith(".")
+    if pattern == "**":
+        return _names(patterns[1:], names) or (not hidden and _names(patterns, names[1:]))
+    return not hidden and fnmatchcase(name, pattern) and _names(patterns[1:], names[1:])
 
 
 def matched(pattern: str, trouble: Trouble) -> list[Sight]:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import attrs
 
-from ..progress import Reading
 from .copies import Copies, Copy
 from .folders import Folders, Sight, Trouble, matched, openFile
 from .follower import Follower, Likeness
@@ -32,7 +31,6 @@ class Pack:
 
     :ivar pattern: names those to be followed.
     :ivar roster: those that are known.
-    :ivar inherit: tells how far a log was read by a source that is not there any more.
     :ivar ready: called when a file is to be read.
     :ivar trouble: told of a path and what is wrong with it; ``fine``: of one with which nothing is.
     :ivar lost: told of a file whose content cannot be found any more.
@@ -42,7 +40,6 @@ class Pack:
 
     pattern: str
     roster: Roster
-    inherit: Callable[[str], list[Reading]]
     ready: Callable[[Follower], None]
     trouble: Trouble
     fine: Callable[[str], None]
@@ -61,8 +58,6 @@ class Pack:
         folders = Folders()
         here = {sight.identity: sight for sight in matched(self.pattern, self.trouble)}
         named, paths = set(here), {sight.path for sight in here.values()}
-        for path in paths - self.roster.logs.keys():
-            self.roster.load(self.inherit(path))
         for log in self.roster.logs.values():
             for rotated in folders.rotated(log.path):
                 here.setdefault(rotated.identity, rotated)

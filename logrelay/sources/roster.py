@@ -123,11 +123,11 @@ class Roster:
         """
         return [follower.reading for follower in self]
 
-    def give(self, log: str) -> list[Reading]:
+    def give(self, wanted: Callable[[str], bool]) -> list[Reading]:
         """
-        How far the files of a log were read, which are not among them any more.
+        How far the files of some logs were read, which are not among them any more.
         """
-        given = [follower for follower in self if follower.log.path == log]
+        given = [follower for follower in self if wanted(follower.log.path)]
         readings = [follower.reading for follower in given]
         for follower in given:
             self.drop(follower)
