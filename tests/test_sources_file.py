@@ -350,6 +350,38 @@ class BadFileTests(FileCase):
         self.arrived(*lines)
 
 
+class ManyFilesTests(FileCase):
+    """
+    More files than may be open.
+    """
+
+    pattern = "*.log"
+
+    def test_fewAreOpen(self) -> None:
+        """
+        Those that were quiet for longest are closed; what is written to them later arrives all the same, also when they
+        were rotated meanwhile, and once.
+        """
+        self.start()
+        self.following.source._pack.mostOpen = 3
+        before = self.descriptors
+        expected = []
+        for turn in range(3):
+            for number in range(8):
+                path = self.folder / f"{number}.log"
+                if turn == 2 and number == 0:
+                    path.rename(self.folder / "0.log.1")
+                line = b"turn %d of file %d" % (turn, number)
+                with path.open("ab") as file:
+                    file.write(line + b"\n")
+                self.logs.stamp(path)
+                expected.append(line)
+                self.following.spend(1.5)
+        self.assertEqual(self.following.messages, expected)
+        self.following.spend(1.5)
+        self.assertLessEqual(self.descriptors - before, 4)
+
+
 class RotationTests(FileCase):
     """
     One rotation after the other, slowly; all that may happen at once is in ``test_followed``.

@@ -213,6 +213,13 @@ class Follower:
             os.close(self.descriptor)
             self.descriptor = None
 
+    @property
+    def isIdle(self) -> bool:
+        """
+        Whether nobody waits for it to be read.
+        """
+        return not self.lag and (self.log.current is self or self not in self.log.line)
+
     # Reading.
 
     def look(self, status: os.stat_result) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import attrs
 
 from .copies import Copies, Copy
-from .folders import Folders, Sight, Trouble, matched, openFile
+from .folders import MAX_FILES, Folders, Sight, Trouble, matched, openFile
 from .follower import Follower, Likeness
 from .logs import Log
 from .roster import Roster
@@ -35,6 +35,7 @@ class Pack:
     :ivar trouble: told of a path and what is wrong with it; ``fine``: of one with which nothing is.
     :ivar lost: told of a file whose content cannot be found any more.
     :ivar clock: tells the time, in seconds since the epoch, as the times of files are.
+    :ivar mostOpen: so many files are kept open at most, beside those that are being read.
     :ivar _paths: who was where at the last look.
     """
 
@@ -45,6 +46,7 @@ class Pack:
     fine: Callable[[str], None]
     lost: Callable[[Follower], None]
     clock: Callable[[], float]
+    mostOpen: int = MAX_FILES
     _paths: dict[str, Follower] = attrs.field(factory=dict)
     _copies: Copies = attrs.field(factory=Copies)
 
@@ -79,8 +81,19 @@ class Pack:
         for log in self.roster.logs.values():
             if log.current is not None and log.current.descriptor is not None and not log.current.lag:
                 log.since = log.current.written
+        self._spare()
         self.roster.forget(now)
         self._paths = {follower.path: follower for follower in self.roster.followers.values()}
+
+    def _spare(self) -> None:
+        """
+        Close those that were quiet for longest, if too many are open.  They are opened again when they have grown.
+        """
+        opened = [follower for follower in self.roster if follower.descriptor is not None]
+        if len(opened) > self.mostOpen:
+            idle = sorted((each for each in opened if each.isIdle), key=lambda each: each.quiet)
+            for follower in idle[: len(opened) - self.mostOpen]:
+                follower.detach()
 
     def _place(self, follower: Follower, sight: Sight, named: set[str]) -> None:
         """
@@ -118,7 +131,8 @@ class Pack:
             self._watch(follower)
         elif sight is not None:
             # What was not read to its end when the relay last ran may have been cut since, and have grown again.
-            if follower in log.line or follower.isNews(sight.status):
+            isSpared = log.current is follower and follower.opened
+            if (follower in log.line and not isSpared) or follower.isNews(sight.status):
                 return self._reopen(follower, sight)
         elif log.current is follower and not follower.opened:
             # It stood in its place when the relay last ran.
