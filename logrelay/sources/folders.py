@@ -105,7 +105,7 @@ def foldersOf(pattern: str) -> list[str]:
 @attrs.frozen
 class Pattern:
     """
-    Tells whether a pattern names a path, as :mod:`glob` understands it, be there a file or not.
+    Tells whether a pattern names a path, as ``glob`` understands it, be there a file or not.
     """
 
     text: str

@@ -432,7 +432,8 @@ class Spool:
         if job.append:
             self._isStuck = len(taken) < len(job.append)
             self._surveyDue = self._isStuck and self._buffer.overflow == "drop-oldest"
-        elif job.survey is not None:
+        elif job.survey is not None and self._buffer.overflow == "drop-oldest":
+            # Meanwhile it may have become another policy.
             self._makeRoom(done.oldest)
         self._measure()
         if taken or done.loaded:
