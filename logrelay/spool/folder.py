@@ -22,7 +22,7 @@ from ..batches import Batch
 from . import database
 from .bundles import pack
 from .database import EMPTY, Unreadable, growth, isBusyDisk, logOf, syncFolder
-from .files import File, extentOf, filesOf, sizesOf
+from .files import File, extentOf, filesOf
 from .jobs import Damage, Done, Job, Oldest
 from .lock import Lock
 from .reader import Reader
@@ -58,7 +58,7 @@ class Folder:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = Lock(path)
         self._current: File | None = None
-        self._used = 0
+        self._used = self._currentSize = 0
         try:
             syncFolder(path.parent)
             self._quarantineLogs()
@@ -70,6 +70,8 @@ class Folder:
             raise
         self.record, self._damages = extentOf(path, self._files, self._record.latest)
         self.end = self.record.end
+        with suppress(OSError):
+            self._measure()
 
     def _quarantineLogs(self) -> None:
         """
@@ -92,14 +94,14 @@ class Folder:
             # Something failed in a way that was not foreseen.  What the store was not told of will come again.
             self._leaveCurrent()
             self.end = job.end
-        self._remember(job)
+        self._giveBack(job)
         if job.append:
             self._append(job.append, done)
-            self._remember(job)
         if job.survey is not None:
             done.oldest = self._survey(job.survey)
         if job.read is not None:
             done.read = self._read(job.read, job.budget, done)
+        self._remember(job)
         done.damages[:0], self._damages = self._damages, []
         with suppress(OSError):
             # What is to be told must not be lost with it.
@@ -107,19 +109,25 @@ class Folder:
         done.used = self._used
         return done
 
+    def _giveBack(self, job: Job) -> None:
+        """
+        Give back the room of what has settled.  Where that fails it is tried again with the next job.
+        """
+        if self._mayGo(job.settled):
+            with suppress(OSError):
+                self._record.write(Record(job.settled, self.end, job.furthest))
+                self._removeBefore(job.settled)
+                self._measure()
+
     def _remember(self, job: Job) -> None:
         """
-        Write the record, and give back the room of what has settled.  Where that fails it is tried again with the next
-        job, and until then costs only that messages may be sent again; that the disk is ill is told when it takes no
-        messages.
+        Write the record.  Where that fails it is tried again with the next job, and until then costs only that messages
+        may be sent again; that the disk is ill is told when it takes no messages.
         """
-        try:
+        with suppress(OSError):
             self._record.write(Record(job.settled, self.end, job.furthest))
             if job.sync:
                 self._record.sync()
-            self._removeBefore(job.settled)
-        except OSError:
-            pass
 
     def close(self, settled: Cursor, furthest: int) -> Done:
         """
@@ -152,14 +160,10 @@ class Folder:
         """
         Put as many batches on disk as have room.
         """
-        try:
-            self._measure()
-        except OSError as error:
-            done.error = error
-            return
+        # Only this thread changes what is there, and the last job has measured it.
         used = self._used
         try:
-            if self._current is None or sum(sizesOf(self._current.path)) >= min(LARGEST, self._size // SHARE):
+            if self._current is None or self._currentSize >= min(LARGEST, self._size // SHARE):
                 self._finish()
                 if used + EMPTY + growth(0) > self._size:
                     return
@@ -180,6 +184,7 @@ class Folder:
             # not open it again, since it has a log.
             self._current = None
             return
+        self._used = used + growth(len(row.layout) + len(row.payload))
         self.end = Cursor(row.endPosition, row.endMessage)
         done.appended = len(batches)
 
@@ -270,14 +275,19 @@ class Folder:
 
     # Giving room back.
 
+    def _mayGo(self, settled: Cursor) -> bool:
+        """
+        Whether everything in the oldest database has settled, and nothing more will come into it.
+        """
+        isOld = bool(self._files) and self._files[0] is not self._current
+        return isOld and self._endOf(0).position <= settled.position
+
     def _removeBefore(self, settled: Cursor) -> None:
         """
         Remove the databases in which everything has settled.
         """
-        while self._files and self._files[0] is not self._current:
+        while self._mayGo(settled):
             file = self._files[0]
-            if self._endOf(0).position > settled.position:
-                return
             # Whoever finds it missing must know that it was not needed.
             self._record.sync()
             try:
@@ -359,3 +369,5 @@ class Folder:
         with os.scandir(self.path) as entries:
             sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries if not entry.is_dir()}
         self._used = sum(size * 2 if name.endswith("-wal") else size for name, size in sizes.items())
+        current = "" if self._current is None else self._current.path.name
+        self._currentSize = sizes.get(current, 0) + sizes.get(f"{current}-wal", 0)
