@@ -438,6 +438,25 @@ class DamageTests(SynchronousTestCase):
         self.assertLessEqual(spool.end - self.firsts[-3], size // 17)
         self.assertGreaterEqual(spool.end, self.firsts[-2])
 
+    def test_recordAndLog(self) -> None:
+        """
+        Where the record is missing and the log is cut off, it is seen in the log that there was more.
+        """
+        log = Path(f"{self.files[-1]}-wal")
+        sound = log.read_bytes()
+        for place in (10, len(sound) // 3, len(sound) * 2 // 3):
+            path, self.bench.path = self.bench.path, Path(self.mktemp())
+            shutil.copytree(path, self.bench.path)
+            (self.bench.path / "settled").unlink()
+            data = bytearray(sound)
+            data[place] ^= 1
+            (self.bench.path / log.name).write_bytes(data)
+            lost = COUNT - len(self.read())
+            self.assertGreater(lost, 0)
+            self.assertGreaterEqual(sum(damage.messages for damage in self.bench.damages), 2 * lost)
+            self.bench.damages.clear()
+            self.bench.path = path
+
     def test_otherFiles(self) -> None:
         """
         What has another name is nobody's business.

@@ -47,6 +47,9 @@ _WAIT = 0.1
 #: What a new database takes, with its log, before anything is in it.
 EMPTY = 8 * PAGE
 
+#: The header of a log, and that of a frame in it: page, pages of the database if it ends a transaction, salts, check.
+_LOG_HEADER, _FRAME = 32, struct.Struct(">II8s8x")
+
 _COLUMNS = "position, batches, message, messages, layout, payload"
 _TABLE = """
 CREATE TABLE bundle (
@@ -99,10 +102,13 @@ def _sense() -> Iterator[None]:
 class Database:
     """
     An open one.
+
+    :ivar cut: bytes that its log had, and that could not be worked in.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.cut = 0
         self._connection = connection
 
     def append(self, row: Row) -> None:
@@ -220,12 +226,37 @@ def openOld(path: Path) -> Database:
     try:
         with _sense():
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        frames = _framesIn(logOf(path))
+        _, found, _ = connection.execute("PRAGMA wal_checkpoint").fetchone()
+        database.cut = (frames - found) * PAGE if 0 <= found < frames else 0
         database.seal()
     except sqlite3.Error as error:
         if not isBusyDisk(error):
             connection.close()
             raise Unreadable(f"SQLite says: {error}") from error
     return database
+
+
+def _framesIn(log: Path) -> int:
+    """
+    How many frames of a log were written in one go with its first ones, up to the last that ended a transaction.  If
+    SQLite finds fewer, something in between has changed.  (The form of the log: sqlite.org/walformat.html.)
+
+    :raises OSError: if it cannot be read.
+    """
+    with log.open("rb") as file:
+        header = file.read(_LOG_HEADER)
+        count = max(0, log.stat().st_size - _LOG_HEADER) // (_FRAME.size + PAGE)
+        if len(header) < _LOG_HEADER or struct.unpack_from(">I", header, 8) != (PAGE,):
+            # Nothing in it will be found.
+            return count
+        salts, frames = header[16:24], 0
+        for number in range(count):
+            file.seek(_LOG_HEADER + number * (_FRAME.size + PAGE))
+            _, ends, salted = _FRAME.unpack(file.read(_FRAME.size))
+            if salted == salts and ends:
+                frames = number + 1
+    return frames
 
 
 def isBusyDisk(error: Exception) -> bool:

@@ -73,6 +73,9 @@ class File:
             self.fails(error)
             end, isSound = self.first, False
         size = sum(sizesOf(self.path))
+        if known is None and self.database is not None and self.database.cut:
+            isSound, size = False, self.database.cut
+            self.damage = self.damage or "its log is damaged"
         if isSound or (known is not None and (known > self.first or size <= EMPTY)):
             return end
         # It can hold no more than this; numbers are not used twice.
