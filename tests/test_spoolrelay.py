@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay import events
 from logrelay.batches import Framing
 from logrelay.config import Configuration, DestinationSettings, SpoolSettings
-from logrelay.disk import CannotOpen
+from logrelay.counters import DestinationCounters
+from logrelay.disk import CannotOpen, Disk
 from logrelay.errors import RelayStopped
+from logrelay.events import EventLog
+from logrelay.servers import Server
 from logrelay.service import LogRelayService
 from logrelay.spool import SpoolLocked
 
@@ -235,6 +239,30 @@ class StartTests(SpooledCase):
         relay.startService()
         self.addCleanup(relay.stopService)
         return relay
+
+
+class ToldTests(SynchronousTestCase):
+    """
+    What is told of a disk.
+    """
+
+    def test_illAndWellInTurns(self) -> None:
+        """
+        A disk that is ill and well again in turns is told of once a minute.
+        """
+        clock = Clock()
+        told: list[events.Event] = []
+        settings = DestinationSettings("central", (Server("192.0.2.1", 601),), spool=SpoolSettings("spool"))
+        disk = Disk(clock, settings, DestinationCounters(), lambda *what: None, EventLog([told.append]))
+        broken, mended = events.SpoolBroken("central", "spool", "full"), events.SpoolMended("central", "spool")
+        for _ in range(5):
+            disk.spool.broken(OSError("full"))
+            disk.spool.mended()
+            clock.advance(5)
+        self.assertEqual(told, [broken, mended])
+        clock.advance(60)
+        disk.spool.broken(OSError("full"))
+        self.assertEqual(told, [broken, mended, broken])
 
 
 class BacklogTests(SpooledCase):
