@@ -3,8 +3,10 @@ Recognition: which messages already are in a wanted format, and what the others 
 
 The regular expressions go over whole batches at a time, joined by LF: one that only looks whether there is anything to
 do, and one that takes apart.  That is a third cheaper than to match message for message, which is left to batches that
-hold messages with LF inside.  They do not go back over what they have matched (what repeats is possessive), so that
-no message can make them slow.
+hold messages with LF inside.  They hardly go back over what they have matched, so that no message can make them slow:
+what repeats one character is possessive, and what else repeats or may be absent is followed by what it can't be taken
+for.  That is not possessive, since Python before 3.11.5 (Debian 12 has 3.11.2) then goes on from a wrong place where
+there are alternatives inside.
 
 RFC 5424 is taken at its word.  RFC 3164 describes what was found in the field, and so is read with more leniency: a
 time with a year or as in RFC 5424, a day of one digit, a tag with nearly any character in it.  But only what has all of
@@ -26,7 +28,7 @@ from .encoding import messagesOf
 #: The groups of a pattern, empty where they did not take part.
 Row: TypeAlias = tuple[bytes, ...]
 
-_PRI = rb"<(?:1(?:[0-8]\d?+|9[01]?+)?+|[2-9]\d?+|0)>"
+_PRI = rb"<(?:1(?:[0-8]\d?+|9[01]?+|)|[2-9]\d?+|0)>"
 _CLOCK = rb"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 
 # RFC 5424, section 6.  The days that a month has, and the 29th of February in leap years only; no leap seconds.
@@ -35,7 +37,7 @@ _DATE = (
     rb"|29(?<=\d\d(?:0[48]|[2468][048]|[13579][26])-02-29|(?:[02468][048]|[13579][26])00-02-29)))"
 )
 _SECONDS = _DATE + rb"T" + _CLOCK
-_FRACTION = rb"(?:\.\d{1,6}+)?+"
+_FRACTION = rb"(?:\.\d{1,6}+|)"
 _ZONE = rb"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 _HOSTNAME = rb"[!-~]{1,255}+"
 _APP_NAME = rb"[!-~]{1,48}+"
@@ -50,11 +52,11 @@ _VERSION = rb"[1-9]\d{0,2} "
 # RFC 3164, as found in the field.
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _TIMESTAMP = _MONTH + rb" (?: [1-9]|[12]\d|3[01]) " + _CLOCK
-_LOOSE_TIMESTAMP = _MONTH + rb" (?:[ 0]?[1-9]|[12]\d|3[01]) (?:\d{4} )?+" + _CLOCK
+_LOOSE_TIMESTAMP = _MONTH + rb" (?:[ 0]?[1-9]|[12]\d|3[01]) (?:\d{4} |)" + _CLOCK
 #: Names, dotted addresses, what syslog-ng chains (``a/b``, ``source@host``); addresses with ``::`` or many colons.
 _HOST = (
     rb"(?:[\w.@/-]{1,255}+"
-    rb"|(?=[0-9A-Fa-f:.]*?::|(?:[0-9A-Fa-f]++:){5})[0-9A-Fa-f:.]{2,45}+(?<![0-9A-Fa-f]:)(?:%[\w.-]{1,32}+)?+)"
+    rb"|(?=[0-9A-Fa-f:.]*?::|(?:[0-9A-Fa-f]++:){5})[0-9A-Fa-f:.]{2,45}+(?<![0-9A-Fa-f]:)(?:%[\w.-]{1,32}+|))"
 )
 _TAG = rb"[\w.,/\\%@+~#*$&!()-]"
 _PID = rb"[!-Z\\^-~]"
@@ -99,8 +101,8 @@ def _element(scope: _Scope, group: bytes) -> bytes:
 
     :param group: what begins a group for its SD-ID.
     """
-    value = rb'[^"\\\]%b]*+(?:\\%b[^"\\\]%b]*+)*+' % (scope.no, scope.any, scope.no)
-    return rb"\[" + group + _SD_NAME + rb")(?: " + _SD_NAME + rb'="' + value + rb'")*+\]'
+    value = rb'[^"\\\]%b]*+(?:\\%b[^"\\\]%b]*+)*' % (scope.no, scope.any, scope.no)
+    return rb"\[" + group + _SD_NAME + rb")(?: " + _SD_NAME + rb'="' + value + rb'")*\]'
 
 
 def _namedElement(scope: _Scope) -> bytes:
@@ -116,16 +118,16 @@ def _rfc5424(scope: _Scope, group: bytes) -> bytes:
 
     :param group: what begins a group: ``(``, or ``(?:`` where they are not wanted.
     """
-    data = rb"(?:-|(?:" + _element(scope, rb"(?:") + rb")++)"
-    return _header(group) + data + rb"(?: (?:" + _BOM + rb")?+" + group + scope.any + rb"*+))?+"
+    data = rb"(?:-|(?:" + _element(scope, rb"(?:") + rb")+)"
+    return _header(group) + data + rb"(?: (?:" + _BOM + rb"|)" + group + scope.any + rb"*+)|)"
 
 
 def _structured(scope: _Scope) -> bytes:
     """
     Groups: a valid RFC 5424 header, the elements behind it, what follows them; what is not valid RFC 5424.
     """
-    elements = rb"(?:-|((?:" + _element(scope, rb"(?:") + rb")++))"
-    known = rb"(" + _header(rb"(?:") + rb")" + elements + rb"((?: " + scope.any + rb"*+)?+)"
+    elements = rb"(?:-|((?:" + _element(scope, rb"(?:") + rb")+))"
+    known = rb"(" + _header(rb"(?:") + rb")" + elements + rb"((?: " + scope.any + rb"*+|))"
     return known + scope.end + rb"|(" + scope.any + rb"++)" + scope.end
 
 
@@ -143,8 +145,8 @@ def _other(scope: _Scope, time: bytes, local: bool, tag: bytes) -> bytes:
     What has a PRI and makes no claim to be RFC 5424, with as much of an RFC 3164 header as can be found.  Groups: PRI,
     those of ``time``, host, those of ``tag``, the rest; and in a group of its own what has no PRI or a wrong header.
     """
-    host = rb"()" if local else rb"(?:(" + _HOST + rb") )?+"
-    header = rb"(?:(?:(" + _LOOSE_TIMESTAMP + rb")|" + time + rb") " + host + tag + rb")?+"
+    host = rb"()" if local else rb"(?:(" + _HOST + rb") |)"
+    header = rb"(?:(?:(" + _LOOSE_TIMESTAMP + rb")|" + time + rb") " + host + tag + rb"|)"
     known = rb"(" + _PRI + rb")(?!" + _VERSION + rb"|" + scope.end + rb")" + header + rb"(" + scope.any + rb"*+)"
     return known + scope.end + rb"|(" + scope.any + rb"++)" + scope.end
 
@@ -155,9 +157,9 @@ def _toRFC5424(scope: _Scope, local: bool) -> bytes:
     has no PRI or a wrong header.
     """
     time = rb"(" + _SECONDS + _FRACTION + _ZONE + rb")"
-    process = rb"(?:\[(" + _PID + rb"{0,128}+)" + _PID + rb"*+\])?+"
+    process = rb"(?:\[(" + _PID + rb"{0,128}+)" + _PID + rb"*+\]|)"
     # A number is no application, and what comes before "//" is part of an URL.
-    tag = rb"(?:(?!\d++:)(" + _TAG + rb"{1,48}+)" + _TAG + rb"*+" + process + rb":(?!//) ?+)?+"
+    tag = rb"(?:(?!\d++:)(" + _TAG + rb"{1,48}+)" + _TAG + rb"*+" + process + rb":(?!//) ?+|)"
     return rb"(" + _rfc5424(scope, rb"(?:") + rb")" + scope.end + rb"|" + _other(scope, time, local, tag)
 
 
@@ -228,7 +230,7 @@ def _recogniser(wanted: Callable[[_Scope], bytes], apart: Callable[[_Scope], byt
     """
     return Recogniser(
         re.compile(wanted(_ALONE)),
-        re.compile(rb"(?:" + wanted(_LINE) + rb"\n)*+"),
+        re.compile(rb"(?:" + wanted(_LINE) + rb"\n)*"),
         re.compile(apart(_ALONE)),
         re.compile(apart(_LINE)),
     )

@@ -21,10 +21,10 @@ LAST_NUMBER = MAX_NUMBER - 1
 MAX_ANSWER = 128 * 1024
 
 #: What all servers known say to nearly every message, and a run of it.
-_RUN = re.compile(rb"(?:[0-9]{1,9} rsp 6 200 OK\n)++")
+_RUN = re.compile(rb"(?:[0-9]{1,9} rsp 6 200 OK\n)+")
 _NUMBER = re.compile(rb"([0-9]{1,9}) rsp 6 200 OK\n")
 
-_ANSWER = re.compile(rb"([0-9]{3})(?: ([^\n]*+))?+(?:\n|\Z)")
+_ANSWER = re.compile(rb"([0-9]{3})(?: ([^\n]*+))?(?:\n|\Z)")
 
 
 @attrs.frozen
