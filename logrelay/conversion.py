@@ -14,6 +14,7 @@ import attrs
 
 from . import recognition
 from .batches import Batch
+from .headers import Headers
 from .remembered import Remembered
 from .timestamps import rfc3164Now, rfc3164Time, rfc5424Now, rfc5424Time
 
@@ -22,6 +23,9 @@ REMEMBERED = 1024
 
 #: Seconds for which the year of a timestamp is remembered, which depends on now.
 PERIOD = 600
+
+#: So many of our own names that local messages bear are told apart; there is one, but for what a program composes.
+OWN_HOSTS = 8
 
 #: The PRI of messages that have none: user, notice (RFC 3164, section 4.3.3).
 PRI = b"<13>"
@@ -49,6 +53,7 @@ class ToRFC5424:
         self._times = Remembered(self._timesIn, 1)
         self._arrivals = Remembered(rfc5424Now, 1)
         self._hosts = Remembered(_rfc5424Host, REMEMBERED)
+        self._headers: Remembered[tuple[float, bytes], Headers] = Remembered(lambda _: Headers(), OWN_HOSTS)
 
     @staticmethod
     def _timesIn(period: float) -> Remembered[bytes, bytes]:
@@ -63,25 +68,39 @@ class ToRFC5424:
 
         :param now: seconds since the epoch.
         """
-        rows = recognition.rfc5424(batch.origin.local).rows(batch)
+        origin = batch.origin
+        recogniser = recognition.rfc5424(origin.local)
+        messages = recogniser.unlike(batch)
+        # Of what decides about a header beside its own bytes, this is all.
+        headers = self._headers[now // PERIOD, origin.host if origin.local else b""]
+        converted, others = headers.apply(messages)
+        if not others:
+            return Rewritten(converted or None, 0)
         times, arrivals = self._times[now // PERIOD], self._arrivals
-        ownHost = self._hosts[batch.origin.host]
-        messages = []
+        ownHost = self._hosts[origin.host]
+        learns = not headers.resting
+        rest = []
         kept = unparsed = 0
-        for wanted, pri, time, isoTime, host, app, pid, text, other in rows:
+        for message, row in zip(others, recogniser.rows(others), strict=True):
+            wanted, pri, time, isoTime, host, app, pid, text, other = row
             if wanted:
-                messages.append(wanted)
+                rest.append(wanted)
                 kept += 1
             elif pri:
                 when = isoTime or (times[time] if time else arrivals[now])
-                fields = (pri + b"1", when, host or ownHost, app or b"-", pid or b"-", b"- -", text)
-                messages.append(b" ".join(fields))
+                header = b" ".join((pri + b"1", when, host or ownHost, app or b"-", pid or b"-", b"- - "))
+                rest.append(header + text)
+                if learns and app and (host or origin.local):
+                    headers.learn(message, text, header)
             elif other.startswith(b"<"):
-                messages.append(other)
+                rest.append(other)
                 unparsed += 1
             else:
-                messages.append(b"%b1 %b %b - - - - %b" % (PRI, arrivals[now], ownHost, other))
-        return Rewritten(messages if kept + unparsed < len(rows) else None, unparsed)
+                rest.append(b"%b1 %b %b - - - - %b" % (PRI, arrivals[now], ownHost, other))
+        if kept + unparsed == len(messages):
+            return Rewritten(None, unparsed)
+        left = iter(rest)
+        return Rewritten([message or next(left) for message in converted], unparsed)
 
 
 class ToRFC3164:
@@ -100,7 +119,8 @@ class ToRFC3164:
 
         :param now: seconds since the epoch.
         """
-        rows = recognition.rfc3164(batch.origin.local).rows(batch)
+        recogniser = recognition.rfc3164(batch.origin.local)
+        rows = recogniser.rows(recogniser.unlike(batch))
         times, arrivals, hosts = self._times, self._arrivals, self._hosts
         ownHost = hosts[batch.origin.host]
         messages = []

@@ -92,10 +92,13 @@ class Converter:
         messages = rewritten.messages
         if self._stamper is not None:
             messages = self._stamper.stamped(messagesOf(batch) if messages is None else messages)
-        batches = reframed(batch, framing) if messages is None else encode(messages, framing, batch.origin)
-        if all(fits(each, limit) for each in batches):
-            return Converted(batches, rewritten.unparsed)
-        messages = [message for each in batches for message in messagesOf(each)]
+        if messages is None:
+            batches = reframed(batch, framing)
+            if all(fits(each, limit) for each in batches):
+                return Converted(batches, rewritten.unparsed)
+            messages = [message for each in batches for message in messagesOf(each)]
+        elif max(map(len, messages)) <= limit:
+            return Converted(encode(messages, framing, batch.origin), rewritten.unparsed)
         tooLong = sum(len(message) > limit for message in messages)
         if self.form.oversize == "drop":
             kept = [message for message in messages if len(message) <= limit]

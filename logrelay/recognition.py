@@ -187,21 +187,38 @@ class Recogniser:
     _inOne: re.Pattern[bytes]
     _inLines: re.Pattern[bytes]
 
-    def rows(self, batch: Batch) -> list[Row]:
+    def unlike(self, batch: Batch) -> list[bytes]:
         """
-        Take the messages of a batch apart.
+        Look whether there is anything to do.
 
-        :return: a row for each message; none at all if each is in the wanted format already.
+        :return: all messages of the batch; none, if each is in the wanted format already.
         """
-        lines = batch.payload
-        if batch.framing is Framing.OCTET_COUNTING:
-            messages = messagesOf(batch)
-            if b"\n" in lines:
-                wanted = all(map(self._line.fullmatch, messages))
-                return [] if wanted else [row for message in messages for row in self._inOne.findall(message)]
-            messages.append(b"")
-            lines = b"\n".join(messages)
-        return [] if self._lines.fullmatch(lines) else self._inLines.findall(lines)
+        if batch.framing is Framing.LF:
+            return [] if self._lines.fullmatch(batch.payload) else messagesOf(batch)
+        messages = messagesOf(batch)
+        if b"\n" in batch.payload:
+            alike = all(map(self._line.fullmatch, messages))
+        else:
+            alike = self._lines.fullmatch(_joined(messages)) is not None
+        return [] if alike else messages
+
+    def rows(self, messages: list[bytes]) -> list[Row]:
+        """
+        Take messages apart.
+
+        :return: a row for each message.
+        """
+        lines = _joined(messages)
+        if lines.count(b"\n") == len(messages):
+            return self._inLines.findall(lines)
+        return [row for message in messages for row in self._inOne.findall(message)]
+
+
+def _joined(messages: list[bytes]) -> bytes:
+    """
+    Each message with an LF behind it.
+    """
+    return b"\n".join([*messages, b""])
 
 
 @cache
@@ -243,7 +260,7 @@ def structured(messages: list[bytes]) -> list[Row]:
     :return: a row for each message: its header with the space behind it, its elements (empty for none), the MSG with
         the space before it; or, in the fourth place alone, a message that is not valid RFC 5424.
     """
-    lines = b"\n".join([*messages, b""])
+    lines = _joined(messages)
     if lines.count(b"\n") == len(messages):
         return _compiled(_structured, _LINE).findall(lines)
     pattern = _compiled(_structured, _ALONE)

@@ -626,7 +626,7 @@ class ConversionPropertiesTests(SynchronousTestCase):
             self.assertEqual(again.unparsed, converted.unparsed)
             if form.format != "as-is":
                 recogniser = getattr(recognition, form.format)(local=False)
-                rows = recogniser.rows(received)
+                rows = recogniser.rows(recogniser.unlike(received))
                 self.assertEqual(sum(not row[0] for row in rows), converted.unparsed)
 
     @given(anyMessages, origins, forms, times)
@@ -644,6 +644,18 @@ class ConversionPropertiesTests(SynchronousTestCase):
             for m in self.converted(converter, batch, now)
         ]
         self.assertEqual(together, alone)
+
+    @given(st.lists(st.tuples(anyMessages, origins), max_size=6), times)
+    @settings(max_examples=300, deadline=None)
+    def test_memoryDoesNotMatter(self, deliveries: list[tuple[list[bytes], Origin]], now: float) -> None:
+        """
+        What a converter remembers of earlier batches changes nothing: each becomes what a new one would make of it.
+        """
+        old = Converter(Form("rfc5424", COUNTED))
+        for messages, origin in deliveries + deliveries:
+            for batch in batchesOf([each + end for each in messages for end in (b"", b": x", b"x")], LF, origin):
+                new = Converter(Form("rfc5424", COUNTED))
+                self.assertEqual(self.converted(old, batch, now), self.converted(new, batch, now))
 
     def converted(self, converter: Converter, batch: Batch, now: float) -> list[bytes]:
         """

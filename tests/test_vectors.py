@@ -83,8 +83,9 @@ def fieldsFound(batch: Batch) -> dict[str, Any]:
 
     :return: what they found, under the names that the vectors give it.
     """
-    rows = recognition.rfc5424(local=False).rows(batch) or recognition.rfc3164(local=False).rows(batch)
-    [(_, pri, _, _, host, app, pid, text, *_)] = rows
+    recognisers = recognition.rfc5424(local=False), recognition.rfc3164(local=False)
+    recogniser = next(each for each in recognisers if each.unlike(batch))
+    [(_, pri, _, _, host, app, pid, text, *_)] = recogniser.rows(messagesOf(batch))
     fields = {"host": host, "app": app, "pid": pid}
     named = {key: None if value in (b"", b"-") else value.decode() for key, value in fields.items()}
     return {"pri": int(pri[1:-1]), "msg": text.decode(), **named}
