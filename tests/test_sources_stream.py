@@ -908,7 +908,7 @@ class TapTests(SynchronousTestCase):
         After a read that brought much it rests for a moment; not after a small one, nor after a full one, behind which
         more is waiting.
         """
-        for size in (1, MUCH - 1, FileDescriptor.bufferSize, FileDescriptor.bufferSize + 1):
+        for size in (1, MUCH - 1, FileDescriptor.bufferSize, FileDescriptor.bufferSize, 1):
             self.tap.rest(size)
             self.assertEqual(self.transport.producerState, "producing")
         self.tap.rest(MUCH)
@@ -916,6 +916,17 @@ class TapTests(SynchronousTestCase):
         self.assertEqual(self.transport.producerState, "paused")
         self.clock.advance(MOMENT)
         self.assertEqual((self.transport.producerState, self.clock.getDelayedCalls()), ("producing", []))
+
+    def test_plenty(self) -> None:
+        """
+        It does not rest after reads that brought plenty together, though the last one was not full; after the next such
+        read it does.
+        """
+        for size in (FileDescriptor.bufferSize, MUCH):
+            self.tap.rest(size)
+            self.assertEqual(self.transport.producerState, "producing")
+        self.tap.rest(MUCH)
+        self.assertEqual(self.transport.producerState, "paused")
 
     def test_held(self) -> None:
         """

