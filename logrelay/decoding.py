@@ -66,10 +66,11 @@ class LineDecoder:
         if not end:
             self._keep(data)
             return []
-        lines = data[:end]
         if self._rest:
-            lines = b"".join((self._rest, lines))
+            lines = b"".join((self._rest, memoryview(data)[:end]))
             self._rest.clear()
+        else:
+            lines = data[:end]
         self._keep(data[end:])
         batches = self._batches(lines)
         self._counters.received += sum(batch.count for batch in batches)

@@ -94,10 +94,13 @@ class Delivery:
 
         A RELP window of four batches is kept full while each is answered.
         """
-        limits = [] if self.bucket is None else [self.bucket.largestBatch]
-        if self.settings.driver == "relp":
+        bucket, isRelp = self.bucket, self.settings.driver == "relp"
+        if bucket is None and not isRelp:
+            return None
+        limits = [] if bucket is None else [bucket.largestBatch]
+        if isRelp:
             limits.append(max(1, self.settings.window // 4))
-        return min(limits, default=None)
+        return min(limits)
 
     @property
     def searches(self) -> bool:

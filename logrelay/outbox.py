@@ -85,11 +85,12 @@ class Outbox:
         """
         Take a batch in, or drop it or older ones by the overflow policy.
         """
-        taken = self._makeRoom(batch)
+        cost = batch.cost
+        taken = self._makeRoom(batch, cost)
         if taken:
             self._batches.append(batch)
             self.end += 1
-            self.cost += batch.cost
+            self.cost += cost
             self.counters.accepted += batch.count
             self.onReadable()
             self._measure()
@@ -104,11 +105,11 @@ class Outbox:
         """
         taken()
 
-    def _makeRoom(self, batch: Batch) -> bool:
+    def _makeRoom(self, batch: Batch, cost: int) -> bool:
         """
         Apply the overflow policy, and say whether the batch may come in.
         """
-        limit = self.settings.size - batch.cost
+        limit = self.settings.size - cost
         match self.settings.overflow:
             case "drop-oldest":
                 while self.cost > limit and self._mayGo:

@@ -201,6 +201,8 @@ class Route:
         Convert, and append to every store.
         """
         now = self._clock()
+        # Most are not asked about, and then nothing need be made for it: on each read, that can be seen.
+        isAsked = accepted is not None or secured is not None
         tally, securing = Tally(accepted), Securing(secured)
         unparsed, whole = 0, True
         for lane in self._lanes:
@@ -211,10 +213,14 @@ class Route:
                     taker.shortened(batch, converted.truncated, converted.dropped)
                     whole = whole and not converted.dropped
                 for part in converted.batches:
-                    taker.append(part, tally.expected(), securing.expected())
+                    if isAsked:
+                        taker.append(part, tally.expected(), securing.expected())
+                    else:
+                        taker.append(part)
         self._counters.unparsed += unparsed
-        tally.close(whole)
-        securing.close()
+        if isAsked:
+            tally.close(whole)
+            securing.close()
 
     def hold(self, delta: int) -> None:
         """

@@ -136,7 +136,10 @@ class Sender(Protocol):
             self._unregister()
             return
         self.paused = False
-        self._settle()
+        now = self.delivery.clock.seconds()
+        if now - self._lookedAt >= LOOK or self.delivery.store.crowded:
+            self._lookedAt = now
+            self._settle()
         self.offer()
 
     def stopProducing(self) -> None:
@@ -149,8 +152,8 @@ class Sender(Protocol):
         """
         Write what the store has, as long as the transport, the peer and the throttle let us.
         """
-        if self.link.whyGone is not None:
-            # Given up; the transport tells us on the next turn.
+        if self.paused or self.link.whyGone is not None:
+            # If it was given up, the transport tells us on the next turn.
             return
         delivery = self.delivery
         store, counters, bucket = delivery.store, delivery.counters, delivery.bucket

@@ -25,6 +25,7 @@ from logrelay.service import LogRelayService
 from logrelay.sources import ISource
 from logrelay.sources.connection import FAREWELL
 from logrelay.sources.factory import sourceFor
+from logrelay.sources.flow import STEP
 from logrelay.sources.relp import MOST_UNANSWERED, REFUSED
 from logrelay.sources.stream import StreamSource
 
@@ -246,11 +247,11 @@ class FlowTests(StreamCase):
 
     def test_remainderIsHeld(self) -> None:
         """
-        The route is told how many bytes of an unfinished frame are kept, and at the end that there are none.
+        The route is told, in steps, how many bytes of an unfinished frame are kept, and at the end that there are none.
         """
         protocol, _ = self.opened()
         protocol.dataReceived(b"2 syslog 9 123")
-        self.assertEqual(self.route.held, 14)
+        self.assertEqual(self.route.held, STEP)
         protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.route.held, 0)
 

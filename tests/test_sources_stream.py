@@ -35,6 +35,7 @@ from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
 from logrelay.sources.acceptor import ACCEPTS_PER_TURN, REST, Acceptor
 from logrelay.sources.connection import FAREWELL, HANDSHAKE_LIMIT
+from logrelay.sources.flow import STEP
 from logrelay.sources.sockets import BoundSocket, openSocket
 from logrelay.sources.stream import StreamSource
 from logrelay.sources.tap import MUCH, Tap
@@ -155,16 +156,17 @@ class ConnectionTests(StreamCase):
 
     def test_remainderIsHeld(self) -> None:
         """
-        The route is told how many bytes of an unfinished message are kept, when that changes, and at the end that
-        there are none.
+        The route is told how many bytes of an unfinished message are kept, in steps, when that changes, and at the end
+        that there are none.
         """
         protocol, _ = self.connect(self.source())
         protocol.dataReceived(b"one\n")
         self.assertEqual(self.route.holds, [])
         protocol.dataReceived(b"12345")
-        self.assertEqual(self.route.holds, [5])
         protocol.dataReceived(b"678\n90")
-        self.assertEqual(self.route.held, 2)
+        self.assertEqual(self.route.holds, [STEP])
+        protocol.dataReceived(b"x" * STEP)
+        self.assertEqual(self.route.holds, [STEP, STEP])
         protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.route.held, 0)
 

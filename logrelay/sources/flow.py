@@ -40,9 +40,14 @@ class Cuts:
             self._incomplete = incomplete
 
 
+#: What a decoder keeps is counted up to a multiple of so many bytes: what it is exactly changes with each read, and to
+#: tell that costs as much as to store what was read.
+STEP = 512
+
+
 class Account:
     """
-    Keeps a route's account of what one decoder keeps, since it is not whole yet.
+    Keeps a route's account of what one decoder keeps, since it is not whole yet; in steps of :data:`STEP` bytes.
 
     :ivar _told: how many bytes the route has been told of.
     """
@@ -55,6 +60,7 @@ class Account:
         """
         Tell the route how much is kept, if that has changed.
         """
+        size = -(-size // STEP) * STEP
         if size != self._told:
             delta, self._told = size - self._told, size
             self._route.hold(delta)
