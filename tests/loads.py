@@ -71,21 +71,29 @@ class Load:
         assert line, f"{self._process.args!r} has ended"
         return json.loads(line)
 
-    def ask(self) -> Any:
+    def ask(self, what: str = "?") -> Any:
         """
         Have it say how it stands.
+
+        :param what: what else it is to do: ``read`` for a sink that is slow.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write("?\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         return self.told()
+
+    def end(self) -> None:
+        """
+        Have it begin to end.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     def finish(self) -> Any:
         """
         Have it end, and say how that went.
         """
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self.end()
         last = self.told()
         self._process.wait()
         return last
@@ -154,7 +162,8 @@ def sink(manner: str) -> None:
     """
     A log server.  Asked, it tells of each good source how many of its messages have come.
 
-    :param manner: ``reads``; ``deaf``: it does not; ``talks``: it also sends as much as is taken from it.
+    :param manner: ``reads``; ``deaf``: it does not; ``talks``: it also sends as much as is taken from it; ``slow``: it
+        reads 64 KiB each 10 ms, until it is asked to ``read``.
     """
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     _tell(listener.getsockname()[1])
@@ -169,8 +178,11 @@ def sink(manner: str) -> None:
                 each.send(noise)
         for each in ready:
             if each == 0:
-                if not sys.stdin.readline():
+                asked = sys.stdin.readline()
+                if not asked:
                     return
+                if asked == "read\n":
+                    manner = "reads"
                 _tell({tag: len(found) for tag, found in numbers.items()})
             elif each is listener:
                 connection, _ = listener.accept()
@@ -178,11 +190,13 @@ def sink(manner: str) -> None:
                 tails[connection] = b""
                 if manner != "deaf":
                     waiting.append(connection)
-            elif data := _received(each):
+            elif data := _received(each, 65536 if manner == "slow" else 1 << 20):
                 text = tails[each] + data
                 tails[each] = text[-64:]
                 for tag, number in _GOOD.findall(text):
                     numbers.setdefault(tag.decode(), set()).add(int(number))
+                if manner == "slow":
+                    time.sleep(0.01)
             else:
                 waiting.remove(each)
                 del tails[each]
@@ -327,6 +341,54 @@ def eager(port: str, count: str) -> None:
     _tell(sent)
 
 
+def many(tag: str, port: str, count: str, size: str, most: str) -> None:
+    """
+    Connections that send whatever is taken from them, in numbered messages of ``size`` bytes, as a good source's are;
+    ``most`` each, in whole 64s, so that what kernels keep does not take minutes to be read.  When they are to end each
+    sends the rest of its message, ends its side, and waits for the relay's end.  Tells of how many messages they were,
+    each.
+    """
+    connections = _connected(int(port), int(count))
+    poll = select.epoll()
+    places = {}
+    for place, connection in enumerate(connections):
+        # Little is to be under way: it is the relay's memory that is of interest, not the kernel's.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        places[connection.fileno()] = place
+        poll.register(connection, select.EPOLLOUT)
+    numbers, unsent = [0] * len(connections), [b""] * len(connections)
+    _tell("done")
+    while not _asked(0):
+        for descriptor, _ in poll.poll(0.1):
+            place = places[descriptor]
+            if not unsent[place]:
+                first = numbers[place]
+                if first >= int(most):
+                    poll.unregister(descriptor)
+                    continue
+                numbers[place] += 64
+                unsent[place] = b"".join(_line(tag, place, number, int(size)) for number in range(first, first + 64))
+            unsent[place] = unsent[place][connections[place].send(unsent[place]) :]
+    for place in range(len(connections)):
+        # Messages of which nothing was sent need not be.
+        numbers[place] -= len(unsent[place]) // int(size)
+        unsent[place] = unsent[place][: len(unsent[place]) % int(size)]
+    for connection, rest in zip(connections, unsent, strict=True):
+        connection.setblocking(True)
+        connection.sendall(rest)
+        connection.shutdown(socket.SHUT_WR)
+    for connection in connections:
+        connection.recv(1)
+    _tell({f"{tag}{place}": number for place, number in enumerate(numbers)})
+
+
+def _line(tag: str, place: int, number: int, size: int) -> bytes:
+    """
+    A message of ``size`` bytes, its end included.
+    """
+    return (b"<13>1 - - many - - - good-%b%d-%d;" % (tag.encode(), place, number)).ljust(size - 1, b"m") + b"\n"
+
+
 def _connected(port: int, count: int) -> list[socket.socket]:
     """
     So many connections, begun all at once.
@@ -347,12 +409,12 @@ def _connected(port: int, count: int) -> list[socket.socket]:
     return connections
 
 
-def _received(connection: socket.socket) -> bytes:
+def _received(connection: socket.socket, most: int) -> bytes:
     """
     What has come; nothing at the end of the stream.
     """
     try:
-        return connection.recv(1 << 20)
+        return connection.recv(most)
     except OSError:
         return b""
 
@@ -385,7 +447,7 @@ def _asked(wait: float | None) -> bool:
 
 
 KINDS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (relay, sink, good, endless, drip, connects, cut, counted, flood, eager)
+    each.__name__: each for each in (relay, sink, good, endless, drip, connects, cut, counted, flood, eager, many)
 }
 
 if __name__ == "__main__":
