@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -36,7 +36,11 @@ _GOOD = re.compile(rb"good-(\w+)-(\d+);")
 class Load:
     """
     One process of this module.
+
+    :cvar module: whose kinds there are.
     """
+
+    module: ClassVar[str] = "tests.loads"
 
     def __init__(self, kind: str, *arguments: object, log: Path | None = None) -> None:
         """
@@ -44,7 +48,7 @@ class Load:
 
         :param log: what it writes to standard error is appended to this file; ``None``: it goes where ours does.
         """
-        command = [sys.executable, "-m", "tests.loads", kind, *map(str, arguments)]
+        command = [sys.executable, "-m", self.module, kind, *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(TOP)}
         errors = None if log is None else log.open("ab")
         self._process = subprocess.Popen(
@@ -138,7 +142,7 @@ def relay(path: str) -> None:
         delimiter = b"\n"
 
         def lineReceived(self, line: bytes) -> None:
-            _tell(asdict(service.snapshot()))
+            tell(asdict(service.snapshot()))
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:
             reactor.stop()
@@ -155,7 +159,7 @@ def relay(path: str) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", process.stopService)
     stdio.StandardIO(Questions())
     reactor.run()
-    _tell(asdict(service.snapshot()))
+    tell(asdict(service.snapshot()))
 
 
 def sink(manner: str) -> None:
@@ -166,7 +170,7 @@ def sink(manner: str) -> None:
         reads 64 KiB each 10 ms, until it is asked to ``read``.
     """
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-    _tell(listener.getsockname()[1])
+    tell(listener.getsockname()[1])
     numbers: dict[str, set[int]] = {}
     tails: dict[socket.socket, bytes] = {}
     waiting: list[Any] = [0, listener]
@@ -183,14 +187,14 @@ def sink(manner: str) -> None:
                     return
                 if asked == "read\n":
                     manner = "reads"
-                _tell({tag: len(found) for tag, found in numbers.items()})
+                tell({tag: len(found) for tag, found in numbers.items()})
             elif each is listener:
                 connection, _ = listener.accept()
                 connection.setblocking(False)
                 tails[connection] = b""
                 if manner != "deaf":
                     waiting.append(connection)
-            elif data := _received(each, 65536 if manner == "slow" else 1 << 20):
+            elif data := received(each, 65536 if manner == "slow" else 1 << 20):
                 text = tails[each] + data
                 tails[each] = text[-64:]
                 for tag, number in _GOOD.findall(text):
@@ -211,7 +215,7 @@ def good(tag: str, rate: str, *ports: str) -> None:
     connections = [socket.create_connection(("127.0.0.1", int(port))) for port in ports]
     unsent = [b""] * len(ports)
     began, number = time.monotonic(), 0
-    while not _asked(0.005):
+    while not asked(0.005):
         due = int((time.monotonic() - began) * float(rate))
         for place, connection in enumerate(connections):
             name = f"{tag}{place}".encode()
@@ -225,7 +229,7 @@ def good(tag: str, rate: str, *ports: str) -> None:
         connection.sendall(rest)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1)
-    _tell(number)
+    tell(number)
 
 
 # Those that misbehave.  They tell once when they have done their worst, and stay until they are to leave.
@@ -243,8 +247,8 @@ def endless(port: str, what: str, size: str) -> None:
         with suppress(ConnectionError):
             connection.sendall(block)
         left -= len(block)
-    _tell("done")
-    _asked(None)
+    tell("done")
+    asked(None)
 
 
 def drip(port: str, count: str, size: str) -> None:
@@ -255,8 +259,8 @@ def drip(port: str, count: str, size: str) -> None:
     for connection in connections:
         connection.setblocking(True)
         connection.sendall(b"<13>" + b"d" * (int(size) - 4))
-    _tell("done")
-    while not _asked(0.2):
+    tell("done")
+    while not asked(0.2):
         for connection in random.sample(connections, len(connections) // 10):
             # The relay may have stopped.
             with suppress(ConnectionError):
@@ -272,9 +276,9 @@ def connects(port: str, count: str) -> None:
         # Where the relay's kernel had no room for one, it learns of it only now.
         with suppress(ConnectionError):
             connection.send(b"<13>connected\n")
-    _tell("done")
-    _asked(None)
-    _tell(sum(map(_over, connections)))
+    tell("done")
+    asked(None)
+    tell(sum(map(_over, connections)))
 
 
 def cut(port: str, count: str) -> None:
@@ -288,8 +292,8 @@ def cut(port: str, count: str) -> None:
         time.sleep(0.001 * (number % 2))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
-    _tell("done")
-    _asked(None)
+    tell("done")
+    asked(None)
 
 
 def counted(port: str, count: str) -> None:
@@ -304,8 +308,8 @@ def counted(port: str, count: str) -> None:
         connection.settimeout(10)
         closed += _over(connection)
         connection.close()
-    _tell(closed)
-    _asked(None)
+    tell(closed)
+    asked(None)
 
 
 def flood(port: str, rate: str) -> None:
@@ -315,14 +319,14 @@ def flood(port: str, rate: str) -> None:
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.connect(("127.0.0.1", int(port)))
     began, number = time.monotonic(), 0
-    _tell("done")
-    while not _asked(0.002):
+    tell("done")
+    while not asked(0.002):
         due = int((time.monotonic() - began) * float(rate))
         for each in range(number, due):
             with suppress(OSError):
                 sender.send(b"<13>flood: %d %b" % (each, b"f" * 100))
         number = max(number, due)
-    _tell(number)
+    tell(number)
 
 
 def eager(port: str, count: str) -> None:
@@ -332,13 +336,13 @@ def eager(port: str, count: str) -> None:
     connections = _connected(int(port), int(count))
     lines = (b"<13>1 - - eager - - - " + b"e" * 500 + b"\n") * 100
     sent = 0
-    _tell("done")
-    while not _asked(0):
+    tell("done")
+    while not asked(0):
         _, writable, _ = select.select([], connections, [], 0.1)
         for connection in writable:
             # The rest of a line that was cut is made up for by the next one's beginning: it is a line, too.
             sent += connection.send(lines)
-    _tell(sent)
+    tell(sent)
 
 
 def many(tag: str, port: str, count: str, size: str, most: str) -> None:
@@ -357,8 +361,8 @@ def many(tag: str, port: str, count: str, size: str, most: str) -> None:
         places[connection.fileno()] = place
         poll.register(connection, select.EPOLLOUT)
     numbers, unsent = [0] * len(connections), [b""] * len(connections)
-    _tell("done")
-    while not _asked(0):
+    tell("done")
+    while not asked(0):
         for descriptor, _ in poll.poll(0.1):
             place = places[descriptor]
             if not unsent[place]:
@@ -379,7 +383,7 @@ def many(tag: str, port: str, count: str, size: str, most: str) -> None:
         connection.shutdown(socket.SHUT_WR)
     for connection in connections:
         connection.recv(1)
-    _tell({f"{tag}{place}": number for place, number in enumerate(numbers)})
+    tell({f"{tag}{place}": number for place, number in enumerate(numbers)})
 
 
 def _line(tag: str, place: int, number: int, size: int) -> bytes:
@@ -409,7 +413,7 @@ def _connected(port: int, count: int) -> list[socket.socket]:
     return connections
 
 
-def _received(connection: socket.socket, most: int) -> bytes:
+def received(connection: socket.socket, most: int) -> bytes:
     """
     What has come; nothing at the end of the stream.
     """
@@ -431,14 +435,14 @@ def _over(connection: socket.socket) -> bool:
         return False
 
 
-def _tell(what: object) -> None:
+def tell(what: object) -> None:
     """
     Say something to who started this.
     """
     print(json.dumps(what, default=str), flush=True)
 
 
-def _asked(wait: float | None) -> bool:
+def asked(wait: float | None) -> bool:
     """
     Whether it is time to go: the end of standard input, for which is waited.
     """
