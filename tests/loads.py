@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -36,7 +36,11 @@ _GOOD = re.compile(rb"good-(\w+)-(\d+);")
 class Load:
     """
     One process of this module.
+
+    :cvar module: whose kinds there are.
     """
+
+    module: ClassVar[str] = "tests.loads"
 
     def __init__(self, kind: str, *arguments: object, log: Path | None = None) -> None:
         """
@@ -44,7 +48,7 @@ class Load:
 
         :param log: what it writes to standard error is appended to this file; ``None``: it goes where ours does.
         """
-        command = [sys.executable, "-m", "tests.loads", kind, *map(str, arguments)]
+        command = [sys.executable, "-m", self.module, kind, *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(TOP)}
         errors = None if log is None else log.open("ab")
         self._process = subprocess.Popen(
@@ -71,21 +75,29 @@ class Load:
         assert line, f"{self._process.args!r} has ended"
         return json.loads(line)
 
-    def ask(self) -> Any:
+    def ask(self, what: str = "?") -> Any:
         """
         Have it say how it stands.
+
+        :param what: what else it is to do: ``read`` for a sink that is slow.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write("?\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         return self.told()
+
+    def end(self) -> None:
+        """
+        Have it begin to end.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     def finish(self) -> Any:
         """
         Have it end, and say how that went.
         """
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self.end()
         last = self.told()
         self._process.wait()
         return last
@@ -130,7 +142,7 @@ def relay(path: str) -> None:
         delimiter = b"\n"
 
         def lineReceived(self, line: bytes) -> None:
-            _tell(asdict(service.snapshot()))
+            tell(asdict(service.snapshot()))
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:
             reactor.stop()
@@ -147,17 +159,18 @@ def relay(path: str) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", process.stopService)
     stdio.StandardIO(Questions())
     reactor.run()
-    _tell(asdict(service.snapshot()))
+    tell(asdict(service.snapshot()))
 
 
 def sink(manner: str) -> None:
     """
     A log server.  Asked, it tells of each good source how many of its messages have come.
 
-    :param manner: ``reads``; ``deaf``: it does not; ``talks``: it also sends as much as is taken from it.
+    :param manner: ``reads``; ``deaf``: it does not; ``talks``: it also sends as much as is taken from it; ``slow``: it
+        reads 64 KiB each 10 ms, until it is asked to ``read``.
     """
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-    _tell(listener.getsockname()[1])
+    tell(listener.getsockname()[1])
     numbers: dict[str, set[int]] = {}
     tails: dict[socket.socket, bytes] = {}
     waiting: list[Any] = [0, listener]
@@ -169,20 +182,25 @@ def sink(manner: str) -> None:
                 each.send(noise)
         for each in ready:
             if each == 0:
-                if not sys.stdin.readline():
+                asked = sys.stdin.readline()
+                if not asked:
                     return
-                _tell({tag: len(found) for tag, found in numbers.items()})
+                if asked == "read\n":
+                    manner = "reads"
+                tell({tag: len(found) for tag, found in numbers.items()})
             elif each is listener:
                 connection, _ = listener.accept()
                 connection.setblocking(False)
                 tails[connection] = b""
                 if manner != "deaf":
                     waiting.append(connection)
-            elif data := _received(each):
+            elif data := received(each, 65536 if manner == "slow" else 1 << 20):
                 text = tails[each] + data
                 tails[each] = text[-64:]
                 for tag, number in _GOOD.findall(text):
                     numbers.setdefault(tag.decode(), set()).add(int(number))
+                if manner == "slow":
+                    time.sleep(0.01)
             else:
                 waiting.remove(each)
                 del tails[each]
@@ -197,7 +215,7 @@ def good(tag: str, rate: str, *ports: str) -> None:
     connections = [socket.create_connection(("127.0.0.1", int(port))) for port in ports]
     unsent = [b""] * len(ports)
     began, number = time.monotonic(), 0
-    while not _asked(0.005):
+    while not asked(0.005):
         due = int((time.monotonic() - began) * float(rate))
         for place, connection in enumerate(connections):
             name = f"{tag}{place}".encode()
@@ -211,7 +229,7 @@ def good(tag: str, rate: str, *ports: str) -> None:
         connection.sendall(rest)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1)
-    _tell(number)
+    tell(number)
 
 
 # Those that misbehave.  They tell once when they have done their worst, and stay until they are to leave.
@@ -229,8 +247,8 @@ def endless(port: str, what: str, size: str) -> None:
         with suppress(ConnectionError):
             connection.sendall(block)
         left -= len(block)
-    _tell("done")
-    _asked(None)
+    tell("done")
+    asked(None)
 
 
 def drip(port: str, count: str, size: str) -> None:
@@ -241,8 +259,8 @@ def drip(port: str, count: str, size: str) -> None:
     for connection in connections:
         connection.setblocking(True)
         connection.sendall(b"<13>" + b"d" * (int(size) - 4))
-    _tell("done")
-    while not _asked(0.2):
+    tell("done")
+    while not asked(0.2):
         for connection in random.sample(connections, len(connections) // 10):
             # The relay may have stopped.
             with suppress(ConnectionError):
@@ -258,9 +276,9 @@ def connects(port: str, count: str) -> None:
         # Where the relay's kernel had no room for one, it learns of it only now.
         with suppress(ConnectionError):
             connection.send(b"<13>connected\n")
-    _tell("done")
-    _asked(None)
-    _tell(sum(map(_over, connections)))
+    tell("done")
+    asked(None)
+    tell(sum(map(_over, connections)))
 
 
 def cut(port: str, count: str) -> None:
@@ -274,8 +292,8 @@ def cut(port: str, count: str) -> None:
         time.sleep(0.001 * (number % 2))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
-    _tell("done")
-    _asked(None)
+    tell("done")
+    asked(None)
 
 
 def counted(port: str, count: str) -> None:
@@ -290,8 +308,8 @@ def counted(port: str, count: str) -> None:
         connection.settimeout(10)
         closed += _over(connection)
         connection.close()
-    _tell(closed)
-    _asked(None)
+    tell(closed)
+    asked(None)
 
 
 def flood(port: str, rate: str) -> None:
@@ -301,14 +319,14 @@ def flood(port: str, rate: str) -> None:
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.connect(("127.0.0.1", int(port)))
     began, number = time.monotonic(), 0
-    _tell("done")
-    while not _asked(0.002):
+    tell("done")
+    while not asked(0.002):
         due = int((time.monotonic() - began) * float(rate))
         for each in range(number, due):
             with suppress(OSError):
                 sender.send(b"<13>flood: %d %b" % (each, b"f" * 100))
         number = max(number, due)
-    _tell(number)
+    tell(number)
 
 
 def eager(port: str, count: str) -> None:
@@ -318,13 +336,61 @@ def eager(port: str, count: str) -> None:
     connections = _connected(int(port), int(count))
     lines = (b"<13>1 - - eager - - - " + b"e" * 500 + b"\n") * 100
     sent = 0
-    _tell("done")
-    while not _asked(0):
+    tell("done")
+    while not asked(0):
         _, writable, _ = select.select([], connections, [], 0.1)
         for connection in writable:
             # The rest of a line that was cut is made up for by the next one's beginning: it is a line, too.
             sent += connection.send(lines)
-    _tell(sent)
+    tell(sent)
+
+
+def many(tag: str, port: str, count: str, size: str, most: str) -> None:
+    """
+    Connections that send whatever is taken from them, in numbered messages of ``size`` bytes, as a good source's are;
+    ``most`` each, in whole 64s, so that what kernels keep does not take minutes to be read.  When they are to end each
+    sends the rest of its message, ends its side, and waits for the relay's end.  Tells of how many messages they were,
+    each.
+    """
+    connections = _connected(int(port), int(count))
+    poll = select.epoll()
+    places = {}
+    for place, connection in enumerate(connections):
+        # Little is to be under way: it is the relay's memory that is of interest, not the kernel's.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        places[connection.fileno()] = place
+        poll.register(connection, select.EPOLLOUT)
+    numbers, unsent = [0] * len(connections), [b""] * len(connections)
+    tell("done")
+    while not asked(0):
+        for descriptor, _ in poll.poll(0.1):
+            place = places[descriptor]
+            if not unsent[place]:
+                first = numbers[place]
+                if first >= int(most):
+                    poll.unregister(descriptor)
+                    continue
+                numbers[place] += 64
+                unsent[place] = b"".join(_line(tag, place, number, int(size)) for number in range(first, first + 64))
+            unsent[place] = unsent[place][connections[place].send(unsent[place]) :]
+    for place in range(len(connections)):
+        # Messages of which nothing was sent need not be.
+        numbers[place] -= len(unsent[place]) // int(size)
+        unsent[place] = unsent[place][: len(unsent[place]) % int(size)]
+    for connection, rest in zip(connections, unsent, strict=True):
+        connection.setblocking(True)
+        connection.sendall(rest)
+        connection.shutdown(socket.SHUT_WR)
+    for connection in connections:
+        connection.recv(1)
+    tell({f"{tag}{place}": number for place, number in enumerate(numbers)})
+
+
+def _line(tag: str, place: int, number: int, size: int) -> bytes:
+    """
+    A message of ``size`` bytes, its end included.
+    """
+    return (b"<13>1 - - many - - - good-%b%d-%d;" % (tag.encode(), place, number)).ljust(size - 1, b"m") + b"\n"
 
 
 def _connected(port: int, count: int) -> list[socket.socket]:
@@ -347,12 +413,12 @@ def _connected(port: int, count: int) -> list[socket.socket]:
     return connections
 
 
-def _received(connection: socket.socket) -> bytes:
+def received(connection: socket.socket, most: int) -> bytes:
     """
     What has come; nothing at the end of the stream.
     """
     try:
-        return connection.recv(1 << 20)
+        return connection.recv(most)
     except OSError:
         return b""
 
@@ -369,14 +435,14 @@ def _over(connection: socket.socket) -> bool:
         return False
 
 
-def _tell(what: object) -> None:
+def tell(what: object) -> None:
     """
     Say something to who started this.
     """
     print(json.dumps(what, default=str), flush=True)
 
 
-def _asked(wait: float | None) -> bool:
+def asked(wait: float | None) -> bool:
     """
     Whether it is time to go: the end of standard input, for which is waited.
     """
@@ -385,7 +451,7 @@ def _asked(wait: float | None) -> bool:
 
 
 KINDS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (relay, sink, good, endless, drip, connects, cut, counted, flood, eager)
+    each.__name__: each for each in (relay, sink, good, endless, drip, connects, cut, counted, flood, eager, many)
 }
 
 if __name__ == "__main__":

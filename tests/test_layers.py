@@ -31,10 +31,10 @@ LAYERS = (
     eventlogger failback failover feeds inlet link listeners positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
-    sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.factory
-    sources.file sources.flow sources.folders sources.follower sources.handler sources.interface sources.logs
-    sources.observer sources.pack sources.program sources.relp sources.roster sources.sockets sources.stdin
-    sources.stream sources.systemd sources.tap sources.wakeup
+    sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
+    sources.factory sources.file sources.flow sources.folders sources.follower sources.handler
+    sources.interface sources.logs sources.observer sources.pack sources.program sources.relp sources.roster
+    sources.sockets sources.stdin sources.stream sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
     "parts service",

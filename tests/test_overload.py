@@ -317,6 +317,40 @@ class BadServerTests(SynchronousTestCase):
     Servers that misbehave.
     """
 
+    def slow(self, size: int) -> None:
+        """
+        A server is slow while 2,000 clients send what they can, in messages of 250 bytes: memory is bounded by the
+        buffer alone, however many they are.  When the server is well again it gets every message.
+        """
+        bench = Bench(self, size, "slow", source="max-connections = 2000")
+        load = bench.load("many", "m", bench.same, 2000, 250, 320)
+        load.told()
+        bench.counted(connections=2000)
+        bench.fills()
+        taken = bench.source()["received"]
+        # Paused and read again some times.
+        bench.until(lambda: bench.source()["received"] >= taken + size // 1000, "more messages")
+        load.end()
+        bench.server.ask("read")
+        sent = load.finish()
+        self.assertEqual(len(sent), 2000)
+        bench.until(lambda: bench.server.ask() == sent, "all messages")
+        self.assertEqual(bench.source()["received"], sum(sent.values()))
+        self.assertEqual(bench.destination()["counters"]["dropped"], {})
+        bench.stop()
+
+    def test_slow(self) -> None:
+        """
+        With the buffer as it is by default.
+        """
+        self.slow(DEFAULT)
+
+    def test_slowSmallBuffer(self) -> None:
+        """
+        With a smaller one.
+        """
+        self.slow(8 * MIB)
+
     def test_deaf(self) -> None:
         """
         While a server accepts and never reads, 50 clients that send what they can have to wait.

@@ -274,6 +274,20 @@ class KernelTests(DatagramCase):
         self.assertIn("the kernel dropped datagrams", lines[0])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_waitingAtTheEnd(self) -> None:
+        """
+        What waits in the socket when the source stops is delivered; not when it lets go of the socket only, which
+        another may have by then.
+        """
+        for end, expected in (("unbind", 0), ("stop", 3)):
+            source = self.source(listening(UDP))
+            sender = self.sender(source)
+            for _ in range(3):
+                sender.send(b"waits")
+            getattr(source, end)()
+            self.assertEqual((self.counters.received, source.listening), (expected, ()))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_dropsAreCountedAtTheEnd(self) -> None:
         """
         Stopping counts what was dropped so far, and leaves no timer behind.

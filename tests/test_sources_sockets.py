@@ -102,12 +102,15 @@ class InternetTests(SynchronousTestCase):
 
     def test_reusePort(self) -> None:
         """
-        With ``reuse-port`` two relays can share a TCP port, and a UDP port.
+        With ``reuse-port`` two relays can share a TCP port, with TLS or without, and a UDP port, of either family.  One
+        that does not share can't have it.
         """
-        for kind in ("tcp", "udp"):
-            port = self.portOf(self.opened(f"{kind}:0:interface=127.0.0.1", reusePort=True))
-            again = self.opened(f"{kind}:{port}:interface=127.0.0.1", reusePort=True)
-            self.assertEqual(self.portOf(again), port)
+        for kind in ("tcp", "tls", "udp"):
+            for interface in ("127.0.0.1", r"\:\:1"):
+                port = self.portOf(self.opened(f"{kind}:0:interface={interface}", reusePort=True))
+                again = self.opened(f"{kind}:{port}:interface={interface}", reusePort=True)
+                self.assertEqual(self.portOf(again), port)
+                self.assertRaises(CannotListen, openSocket, listening(f"{kind}:{port}:interface={interface}"))
 
     def test_receiveBuffer(self) -> None:
         """

@@ -354,6 +354,19 @@ class EndTests(StreamCase):
         self.assertEqual(self.route.messages, [b"last words"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_waitingAtTheEnd(self) -> None:
+        """
+        All who have connected and wait to be accepted are, also when they are more than one turn accepts: the kernel
+        would reset them.
+        """
+        source = self.source()
+        [address] = source.listening
+        assert isinstance(address, IPv4Address)
+        for _ in range(ACCEPTS_PER_TURN + 1):
+            self.addCleanup(socket.create_connection((address.host, address.port), timeout=5).close)
+        source.stop()
+        self.assertEqual(len(self.reactor.adoptedStreamConnections), ACCEPTS_PER_TURN + 1)
+
     def test_peersThatDoNotEnd(self) -> None:
         """
         Peers that do not end their side within a second are cut off.

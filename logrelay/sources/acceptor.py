@@ -61,9 +61,15 @@ class Acceptor(FileDescriptor):
 
     def doRead(self) -> None:
         """
-        Accept what waits.
+        Accept what waits, up to a limit.
         """
-        for _ in range(ACCEPTS_PER_TURN):
+        self.accept(ACCEPTS_PER_TURN)
+
+    def accept(self, most: int) -> None:
+        """
+        Accept what waits, so many at most.
+        """
+        for _ in range(most):
             try:
                 connection, _ = self.bound.socket.accept()
                 with connection:

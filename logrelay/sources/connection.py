@@ -23,6 +23,7 @@ from ..throttle import Throttle
 from ..tls import tlsReason
 from ..tlsconnection import reasonIn
 from .dialogue import NewFlow
+from .exact import readExactly
 from .flow import Cuts
 from .interface import Reactor
 from .tap import Tap
@@ -84,11 +85,19 @@ class Connection(Protocol):
         """
         Count it, and let it be paused.
         """
+        readExactly(self._socketed)
         self._tap = Tap(self._intake.reactor, self.transport)
         self._intake.connections.add(self)
         self._intake.counters.connections += 1
         self._flow.begin()
         self._begin()
+
+    @property
+    def _socketed(self) -> Any:
+        """
+        The transport that has the socket.
+        """
+        return self.transport
 
     def _begin(self) -> None:
         """
@@ -193,11 +202,18 @@ class TLSConnection(Connection):
     One peer's stream over TLS.  It is not paused before the handshake is done, which nobody could do otherwise.
     """
 
+    @property
+    def _socketed(self) -> Any:
+        """
+        The one below TLS.
+        """
+        return self.transport.transport
+
     def _begin(self) -> None:
         """
         Begin to wait for the handshake.
         """
-        self.transport.transport.bufferSize = TLS_READ
+        self._socketed.bufferSize = TLS_READ
         self._deadline = self._intake.reactor.callLater(HANDSHAKE_LIMIT, self._tooSlow)
 
     def handshakeCompleted(self) -> None:

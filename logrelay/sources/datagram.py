@@ -197,9 +197,19 @@ class DatagramSource:
 
     def unbind(self) -> None:
         """
-        Read nothing more.
+        Read nothing more.  What was read has been delivered.
         """
-        self.stop()
+        if self._reader is not None:
+            if self._dropsDue is not None:
+                self._dropsDue.cancel()
+                self._countDrops()
+            reader, self._reader = self._reader, None
+            reader.stopReading()
+            try:
+                reader.bound.close()
+            except OSError as error:
+                self._complaints.say("socket", f"{reader.bound.path} could not be removed: {error.strerror}")
+            self._complaints.flush()
 
     def _deliver(self, senders: dict[str, list[bytes]]) -> None:
         """
@@ -237,19 +247,14 @@ class DatagramSource:
 
     def stop(self) -> Deferred[None]:
         """
-        Close the socket.  What was read has been delivered.
+        Close the socket.  What waits there is read before, as much as one turn reads: it would be lost.  At a socket of
+        systemd's it goes on to wait.
         """
-        if self._reader is not None:
-            if self._dropsDue is not None:
-                self._dropsDue.cancel()
-                self._countDrops()
-            reader, self._reader = self._reader, None
-            reader.stopReading()
-            try:
-                reader.bound.close()
-            except OSError as error:
-                self._complaints.say("socket", f"{reader.bound.path} could not be removed: {error.strerror}")
-            self._complaints.flush()
+        reader, listen = self._reader, self.settings.listen
+        isOurs = listen is not None and listen.kind != "systemd"
+        if reader is not None and isOurs and reader in self._reactor.getReaders():
+            reader.doRead()
+        self.unbind()
         return succeed(None)
 
 

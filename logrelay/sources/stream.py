@@ -152,13 +152,14 @@ class StreamSource:
         """
         Accept nothing more, and let each peer end its side; those that do not are cut off after :data:`FAREWELL`.
 
-        Who has just connected is accepted first: the kernel would reset what waits, with all that was sent.  At a
-        socket of systemd's it goes on to wait.
+        All who have just connected are accepted first: the kernel would reset what waits, with all that was sent.  At
+        a socket of systemd's it goes on to wait.
         """
         acceptor, listen = self._acceptor, self.settings.listen
         isOurs = listen is not None and listen.kind != "systemd"
-        if acceptor is not None and isOurs and acceptor in self._reactor.getReaders():
-            acceptor.doRead()
+        if acceptor is not None and listen is not None and isOurs and acceptor in self._reactor.getReaders():
+            # Of more than the backlog, which Linux takes for one less than may wait, the others have come meanwhile.
+            acceptor.accept(listen.backlog + 1)
         self.unbind()
         if self._farewell is not None:
             return succeed(None)
