@@ -213,12 +213,18 @@ class RealServer:
                 stderr=log,
             )
         try:
-            waitUntil(lambda: not self.running or listens(self.pid, self.port), "listening", timeout)
+            waitUntil(lambda: not self.running or self.listening(), "listening", timeout)
         except TimeoutError:
             self.kill()
         if not self.running:
             said = (self.directory / "log").read_text(errors="replace")
             raise TimeoutError(f"{self.program} does not listen on {self.port}: {said}")
+
+    def listening(self) -> bool:
+        """
+        Whether it is ready for clients.
+        """
+        return listens(self.pid, self.port)
 
     def stop(self, timeout: float = 10.0) -> None:
         """
@@ -528,6 +534,13 @@ class Loggen:
                 stderr=subprocess.STDOUT,
             )
         )
+
+    @property
+    def ended(self) -> bool:
+        """
+        Whether it has.
+        """
+        return self._process.poll() is not None
 
     def wait(self, timeout: float = 120.0) -> int:
         """
