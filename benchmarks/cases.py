@@ -106,7 +106,14 @@ def _blocks(wire: Wire = _LF, number: int = 800_000, size: int = 250, connection
 CASES = (
     Case("as-is", "tcp to tcp, as it is, loggen", _LOGGEN, _AS_IS, _ALL, _AS_IS_TARGETS),
     Case("as-is-blocks", "tcp to tcp, as it is, large writes", _blocks(), _AS_IS, _ALL, _AS_IS_TARGETS),
-    Case("convert", "RFC 3164 to RFC 5424 with octet counting, loggen", _LOGGEN, _COUNTED, _PLAIN, _CONVERT_TARGETS),
+    Case(
+        "convert",
+        "RFC 3164 to RFC 5424 with octet counting, a write each",
+        Load("singles", number=800_000, connections=1),
+        _COUNTED,
+        _PLAIN,
+        _CONVERT_TARGETS,
+    ),
     Case(
         "convert-blocks",
         "RFC 3164 to RFC 5424 with octet counting, large writes",

@@ -18,7 +18,7 @@ from .wire import Files, Load
 TURN = 1 << 18
 
 #: How many messages one turn writes where there are more connections than a few: all of them are to be active at once.
-SMALL_TURN = 10
+SMALL_TURN = 20
 
 #: How many messages may be without an answer, over RELP.
 WINDOW = 1000
@@ -48,6 +48,8 @@ def send(load: Load, address: Address, files: Files | None) -> tuple[int, Sequen
     connections = [_connected(address, files if load.wire.transport == "tls" else None) for _ in range(load.connections)]
     if load.kind == "blocks":
         return _blocks(load, connections), connections
+    if load.kind == "singles":
+        return _singles(load, connections[0]), connections
     if load.kind == "paced":
         return _paced(load, connections[0]), connections
     return _numbered(load, connections[0]), connections
@@ -56,7 +58,6 @@ def send(load: Load, address: Address, files: Files | None) -> tuple[int, Sequen
 def _connected(address: Address, files: Files | None = None) -> socket.socket:
     assert not isinstance(address, str)
     connection = socket.create_connection(address, CONNECT)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if files is not None:
         context = ssl.create_default_context(cafile=files.ca)
         connection = context.wrap_socket(connection, server_hostname=address[0])
@@ -98,6 +99,16 @@ def _blocks(load: Load, connections: Sequence[socket.socket]) -> int:
     return load.number
 
 
+def _singles(load: Load, connection: socket.socket) -> int:
+    """
+    As fast as they are taken, each by itself.
+    """
+    content, send = block(load.wire.form, load.wire.framing, load.size, 1), connection.sendall
+    for _ in range(load.number):
+        send(content)
+    return load.number
+
+
 def _due(load: Load, beat: float) -> Iterator[tuple[int, int]]:
     """
     Wait for the moments at which messages are due: the number of the first, and how many.
@@ -115,6 +126,7 @@ def _paced(load: Load, connection: socket.socket) -> int:
     """
     At a rate, each message by itself, with the time.
     """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     before, after = stamped(load.wire.form, load.wire.framing, load.size)
     for _, count in _due(load, 0.0001):
         for _ in range(count):
@@ -170,6 +182,8 @@ def _relp(load: Load, address: Address) -> tuple[int, Sequence[socket.socket]]:
             connection.sendall(b"".join([frame % number for number in range(sent + 2, sent + 2 + count)]))
             sent += count
             continue
+        # A server whose answers are small writes waits with the next for the kernel's acknowledgement of the last.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         # An answer is one line.
         data = connection.recv(1 << 16)
         if not data:

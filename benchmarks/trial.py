@@ -39,6 +39,9 @@ LIMIT = 60.0
 #: How often the sink is asked, in seconds.
 LOOK = 0.05
 
+#: How much of a reason is told.
+LONGEST_REASON = 300
+
 #: What a run may end with besides figures: a relay that does not start, and a process that has ended.
 Failures = (OSError, AssertionError, subprocess.SubprocessError)
 
@@ -105,7 +108,15 @@ def run(case: Case, contestant: Contestant, files: Files) -> Figures:
                 time.sleep(SETTLE)
             return _measure(stack, case, relay, sink, files)
         except Failures as error:
-            return Figures(failure=f"{type(error).__name__}: {error}")
+            return Figures(failure=_shortened(f"{type(error).__name__}: {error}"))
+
+
+def _shortened(text: str) -> str:
+    """
+    One line of what may be a program's whole last words.
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"
 
 
 def _sink(case: Case, contestant: Contestant, files: Files) -> Sink:

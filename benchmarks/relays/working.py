@@ -35,11 +35,11 @@ class Working(RealServer):
     files: Files | None = None
 
     @property
-    def entrance(self) -> tuple[str, int] | Path:
+    def entrance(self) -> tuple[str, int] | str:
         """
         Where it takes messages: host and port, or the path of a unix socket.
         """
-        return self.socketPath if self.work.comes.transport == "unix-dgram" else (HOST, self.port)
+        return str(self.socketPath) if self.work.comes.transport == "unix-dgram" else (HOST, self.port)
 
     @property
     def socketPath(self) -> Path:
