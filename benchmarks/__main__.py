@@ -2,9 +2,9 @@
 What relaying costs: logrelay beside Debian's rsyslog and syslog-ng doing the same work, with socat as the floor.
 
 ``python -m benchmarks`` runs every case, prints a table, and with ``--json`` writes down every run.  A relay stands
-between a sender and a sink that are processes of their own, the same for all; the relays take turns, and what is printed
-are medians of the rounds, and ratios of these: ours by the other one's.  *CPU* is that of the relay, for a million
-messages that came.  *direct* is the sender alone, straight to the sink.  How each relay is configured is printed too.
+between a sender and a sink that are processes of their own, the same for all.  The relays take turns; printed are the
+medians of the rounds, and ratios of these: ours by the other one's.  *CPU* is that of the relay, for a million messages
+that came.  *direct* is the sender alone, straight to the sink.  How each relay is configured is printed too.
 
 Others measure one thing each: ``python -m benchmarks.failover``, ``benchmarks.faults`` and ``benchmarks.spool``.
 """

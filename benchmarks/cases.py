@@ -95,7 +95,8 @@ _AS_IS_TARGETS = (
 _CONVERT_TARGETS = (CpuAtMost(1.0, "rsyslog"), CpuAtMost(0.6, "syslog-ng"), RateAtLeast(1.5))
 _TLS_TARGETS = (CpuAtMost(0.6, "rsyslog"), RateAtLeast(1.5))
 
-#: Debian's load generator, over one connection.
+#: Debian's load generator, over one connection.  Where messages are converted it is of no use: the times in its headers
+#: have no zone, so that they are RFC 3164 for syslog-ng, and for rsyslog and us are not.
 _LOGGEN = Load("loggen", number=800_000, connections=1)
 
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from . import numbered
 from .messages import block, message, stamp, stamped
@@ -45,7 +46,9 @@ def send(load: Load, address: Address, files: Files | None) -> tuple[int, Sequen
         return _datagrams(load, address)
     if load.wire.transport == "relp":
         return _relp(load, address)
-    connections = [_connected(address, files if load.wire.transport == "tls" else None) for _ in range(load.connections)]
+    connections = [
+        _connected(address, files if load.wire.transport == "tls" else None) for _ in range(load.connections)
+    ]
     if load.kind == "blocks":
         return _blocks(load, connections), connections
     if load.kind == "singles":
@@ -75,27 +78,25 @@ def _blocks(load: Load, connections: Sequence[socket.socket]) -> int:
     turn = next(count for count in range(min(turn, share), 0, -1) if share % count == 0)
     view = memoryview(block(load.wire.form, load.wire.framing, load.size, turn))
     # How many whole blocks are still to be written after the one in hand, and what of that is left.
-    left = {connection: (share // turn, view[:0]) for connection in connections}
+    left = dict.fromkeys(connections, (share // turn, view[:0]))
     selector = selectors.DefaultSelector()
     for connection in connections:
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_WRITE)
     while left:
         for key, _ in selector.select():
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
-            blocks, part = left[connection]
+            ready = key.fileobj
+            assert isinstance(ready, socket.socket)
+            blocks, part = left[ready]
+            if not part and not blocks:
+                selector.unregister(ready)
+                del left[ready]
+                continue
             if not part:
-                if not blocks:
-                    selector.unregister(connection)
-                    del left[connection]
-                    continue
                 blocks, part = blocks - 1, view
-            try:
-                part = part[connection.send(part) :]
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                pass
-            left[connection] = blocks, part
+            with suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                part = part[ready.send(part) :]
+            left[ready] = blocks, part
     return load.number
 
 
@@ -190,5 +191,3 @@ def _relp(load: Load, address: Address) -> tuple[int, Sequence[socket.socket]]:
             return answered, [connection]
         answered += data.count(b"\n")
     return answered, [connection]
-
-

@@ -3,7 +3,7 @@ The far end of a relay, as a process: it takes messages and counts them.
 
 It is one thread that reads whatever has come in large pieces, so that it takes little from the relay; where nobody
 looks at delays it lets a little gather before it reads again.  The lines that it is told: ``count`` (how many messages
-have come so far, when the first and the last did, on the monotonic clock) and ``report`` (what is found in all of them).
+have come so far, and when the first and the last did, on the monotonic clock) and ``report`` (what is found in all).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from typing import Any
 
 #: Bytes that are taken from the socket of a TLS connection at once, at most: what they hold must fit the buffer.
 _CIPHERED = 1 << 18
@@ -85,8 +86,10 @@ class Tls(Stream):
             if not self._verified:
                 self._tls.do_handshake()
                 self._verified = True
+            # With a buffer it gives a number, whatever its types say.
+            read: Any = self._tls.read
             view = memoryview(buffer)
-            while got := self._tls.read(1 << 16, view[size:]):  # type: ignore[arg-type]
+            while got := read(len(buffer) - size, view[size:]):
                 size += got
         except ssl.SSLWantReadError:
             return size

@@ -30,10 +30,9 @@ class Load:
     """
     What a sender sends.
 
-    :ivar kind: ``loggen`` (Debian's, which writes each message by itself), ``blocks`` (ours, many messages a write),
-        ``singles`` (ours, over one connection, each message by itself, as loggen does with messages whose header is no
-        RFC 3164 for rsyslog and for us, since its time has no zone), ``paced`` (ours, each message by itself, at a rate, holding the time when it was written) or ``numbered`` (ours,
-        at a rate, those of :mod:`benchmarks.numbered`).
+    :ivar kind: ``loggen``: Debian's, which writes each message by itself; ``blocks``: ours, many messages a write;
+        ``singles``: ours, over one connection, each message by itself; ``paced``: the same at a rate, each message with
+        the time when it was written; ``numbered``: at a rate, those of :mod:`benchmarks.numbered`.
     :ivar number: messages in all.
     :ivar size: bytes of each, its line feed included.
     :ivar rate: messages a second; 0: as fast as they are taken.

@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks import spool
 from benchmarks.faultkinds import FAULTS, Load
 from benchmarks.faultserver import FaultServer, received, size
-from benchmarks.faulttable import cells, grid
+from benchmarks.faulttable import cells
 from benchmarks.faulttrial import Outcome, run
 from benchmarks.numbered import FRAME, Received, frames
+from benchmarks.tables import grid
 
 from . import netns
 from .real import RsyslogToRelp, SyslogNg, missing, waitUntil

@@ -15,12 +15,12 @@ from .working import LONGEST, ROOM, UDP_BUFFER, Working
 @attrs.define(slots=False)
 class WorkingRsyslog(Working, Rsyslog):
     """
-    rsyslog with one queue in memory between the input and the action, as it has by default, and batches of 1024 messages.
+    rsyslog with its main queue in memory between the input and the action, as it has by default.
 
-    It parses each message, as it always does, and sends on ``%rawmsg%`` where the message is to stay as it is.  It
-    would drop what it has no room for after two seconds, and is told to wait.  No names are looked up.  Over UDP it
-    reads 128 datagrams at a time; its unix socket has no rate limit; TLS is OpenSSL's, as with the others; RELP has a
-    window of 1000.
+    It takes up to 256 messages from that at a time, as it does without a configuration.  It parses each message, as it
+    always does, and sends on ``%rawmsg%`` where the message is to stay as it is.  It would drop what it has no room for
+    after two seconds, and is told to wait.  No names are looked up.  Over UDP it reads 128 datagrams at a time; its
+    unix socket has no rate limit; TLS is OpenSSL's, as with the others; RELP has a window of 1000.
     """
 
     def configuration(self) -> str:
@@ -32,7 +32,7 @@ class WorkingRsyslog(Working, Rsyslog):
             named = {"CertFile": self.tlsFiles().cert, "KeyFile": self.tlsFiles().key, "CAFile": self.tlsFiles().ca}
             files = " ".join(f'DefaultNetstreamDriver{name}="{path}"' for name, path in named.items())
         return f"""global(workDirectory="{self.directory}" maxMessageSize="{LONGEST}" net.enableDNS="off" {files})
-main_queue(queue.type="FixedArray" queue.dequeueBatchSize="1024" queue.timeoutEnqueue="600000")
+main_queue(queue.type="FixedArray" queue.dequeueBatchSize="256" queue.timeoutEnqueue="600000")
 template(name="raw" type="string" string="%rawmsg%\\n")
 template(name="bare" type="string" string="%rawmsg%")
 {self._action()}
@@ -52,7 +52,9 @@ input(type="imuxsock" socket="{self.socketPath}" createPath="on" rateLimit.inter
     useSpecialParser="off" ruleset="forward")"""
         if transport == "relp":
             return f'module(load="imrelp")\ninput(type="imrelp" maxDataSize="{LONGEST}" {where})'
-        tls = 'streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon"' if transport == "tls" else ""
+        tls = (
+            'streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon"' if transport == "tls" else ""
+        )
         sessions = self.work.connections + 10
         return f'module(load="imtcp" maxSessions="{sessions}" {tls})\ninput(type="imtcp" {where})'
 
