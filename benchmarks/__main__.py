@@ -18,11 +18,12 @@ import time
 from collections.abc import Sequence
 from inspect import cleandoc
 from pathlib import Path
+from textwrap import fill
 from types import FrameType
 
 import attrs
 
-from .cases import BY_NAME, CASES, QUICK, Case
+from .cases import BY_NAME, QUICK, Case
 from .entrants import KINDS
 from .machine import described, missing
 from .suite import measure
@@ -37,9 +38,9 @@ def parser() -> argparse.ArgumentParser:
     The options.
     """
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.strip().split("\n\n")[0])
-    made.add_argument("--cases", metavar="NAME,...", default=",".join(BY_NAME), help="see --list; all unless given")
+    made.add_argument("--cases", metavar="NAME,...", help="see --list; all unless given")
     made.add_argument("--rounds", type=int, default=5, help="of each case but levels, which has 9 (5)")
-    made.add_argument("--quick", action="store_true", help="one small round of a few cases, to see that it works")
+    made.add_argument("--quick", action="store_true", help="one small round, of a few cases, to see that it works")
     made.add_argument("--json", type=Path, metavar="FILE", help="write down every run, after each case")
     made.add_argument("--rst", type=Path, metavar="FILE", help="write the tables there too, for the documentation")
     made.add_argument("--list", action="store_true", help="say which cases there are, and how long they take")
@@ -52,11 +53,9 @@ def chosen(options: argparse.Namespace) -> list[Case]:
 
     :raises ValueError: there is no such case.
     """
-    names = options.cases.split(",")
+    names = options.cases.split(",") if options.cases else QUICK if options.quick else list(BY_NAME)
     if unknown := [name for name in names if name not in BY_NAME]:
         raise ValueError(f"no case is called {', '.join(unknown)}: see --list")
-    if options.quick:
-        names = [name for name in QUICK if name in names] or names
     cases = [BY_NAME[name].smaller(QUICK_PART) if options.quick else BY_NAME[name] for name in names]
     absent = {kind for kind in KINDS if missing(kind)}
     for kind in sorted(absent):
@@ -119,7 +118,8 @@ def show(cases: Sequence[Case], results: Results, kinds: Sequence[str]) -> None:
     print("\n".join(columns(rows(cases, results))))
     if len(judged := verdicts(cases, results)) > 1:
         print("\n" + "\n".join(columns(judged, 4)))
-    print("\nRatios are the first relay's of a case by the relay's of the line.  " + "  ".join(notes(kinds)))
+    print("\nRatios are the first relay's of a case by the relay's of the line.")
+    print("\n".join(fill(note, 118, initial_indent="- ", subsequent_indent="  ") for note in notes(kinds)))
     for failure in failures(results):
         print(f"FAILED: {failure}")
 
@@ -161,5 +161,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    assert len(CASES) == len(BY_NAME)
     sys.exit(main())

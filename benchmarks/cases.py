@@ -213,4 +213,4 @@ CASES = (
 BY_NAME = {case.name: case for case in CASES}
 
 #: Those of a quick run.
-QUICK = ("as-is", "convert-blocks", "latency")
+QUICK = ("as-is", "convert-blocks")

@@ -19,15 +19,16 @@ _STAMP = b"at %019d;"
 _STAMPED = re.compile(rb"at (\d{19});")
 
 
-def message(form: str, size: int, text: bytes = b"") -> bytes:
+def message(form: str, size: int, text: bytes = b"", last: bytes = b"") -> bytes:
     """
     One message without its line feed, which ``size`` counts too.
 
-    :param text: what stands in it before the filling.
+    :param text: what stands in it before the filling; ``last``: behind it.
     """
     head = _HEADS[form] + text
-    assert len(head) < size, (form, size)
-    return head + b"x" * (size - len(head) - 1)
+    filling = size - len(head) - len(last) - 1
+    assert filling >= 0, (form, size)
+    return head + b"x" * filling + last
 
 
 def framed(content: bytes, framing: str) -> bytes:
@@ -46,9 +47,9 @@ def block(form: str, framing: str, size: int, count: int) -> bytes:
 
 def stamped(form: str, framing: str, size: int) -> tuple[bytes, bytes]:
     """
-    What stands before and behind the digits of the time (see :func:`stamp`) in a message that holds it.
+    What stands before and behind the time (see :func:`stamp`) in a message that ends with it.
     """
-    whole = framed(message(form, size, _STAMP % 0), framing)
+    whole = framed(message(form, size, last=_STAMP % 0), framing)
     before, after = whole.split(_STAMP % 0)
     return before, after
 
@@ -74,7 +75,7 @@ def delays(pieces: Sequence[tuple[int, bytes]]) -> list[int]:
         for match in _STAMPED.finditer(data):
             found.append(moment - int(match[1]))
             end = match.end()
-        rest = data[end:][-64:]
+        rest = data[max(end, len(data) - len(_STAMP % 0)) :]
     return found
 
 

@@ -66,7 +66,6 @@ def main(specification: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     # It ends by itself, also where it waits for a relay.
-    threading.Thread(target=main, args=(json.loads(sys.argv[1]),), daemon=True).start()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(LIFE)
+    thread = threading.Thread(target=main, args=(json.loads(sys.argv[1]),), daemon=True)
+    thread.start()
+    thread.join(LIFE)

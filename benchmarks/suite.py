@@ -8,6 +8,7 @@ case disturbs all alike.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -83,6 +84,9 @@ def measure(cases: Sequence[Case], rounds: int, about: dict[str, object], output
     :param about: what stands first in the JSON file.
     :param output: that file, which has after each case what there is so far.
     """
+    # Whatever the shell allows, there are cases with many connections.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     results: dict[str, Runs] = {}
     accounts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="logrelay-benchmark-") as folder:

@@ -175,8 +175,11 @@ def _wait(case: Case, sender: Loading | Sender, sink: Sink) -> tuple[int, Any, s
     count, sent = 0, None
     while True:
         time.sleep(LOOK)
-        sent = sender.sent() if sent is None else sent
         state, now = sink.counted(), time.monotonic()
+        try:
+            sent = sender.sent() if sent is None else sent
+        except Failures as error:
+            return case.load.number, state, _shortened(f"the sender: {error}")
         if state["count"] != count or sent is None:
             count, changed = state["count"], now
         if sent is not None and count >= sent and not case.strikes:

@@ -113,7 +113,7 @@ def missing(*programs: type[RealServer | Loggen]) -> str | None:
     return f"{', '.join(sorted(packages))}: not unpacked; run python -m tests.real" if packages else None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """
     What makes the unpacked programs find their own libraries and plugins.
     """
@@ -207,7 +207,7 @@ class RealServer:
             self._process = subprocess.Popen(
                 [*self.prefix, str(ROOT / self.program), *self.arguments(configuration)],
                 cwd=self.directory,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -528,7 +528,7 @@ class Loggen:
         return cls(
             subprocess.Popen(
                 [*prefix, str(ROOT / cls.program), *options],
-                env={**_environment(), "OPENSSL_CONF": str(TOP / "tests/loggen.cnf")},
+                env={**environment(), "OPENSSL_CONF": str(TOP / "tests/loggen.cnf")},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

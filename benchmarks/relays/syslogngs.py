@@ -26,7 +26,8 @@ class WorkingSyslogNg(Working, SyslogNg):
     syslog-ng, which parses nothing where the message is to stay as it is.
 
     It reads and writes more at a time than by default (``log-fetch-limit``, ``log-iw-size``, ``flush-lines``), looks up
-    no names, keeps the host of each message, and makes its clients wait rather than drop anything (``flow-control``).
+    no names and no processes (``pass-unix-credentials``), keeps the host of each message, and makes its clients wait
+    rather than drop anything (``flow-control``).
     """
 
     def configuration(self) -> str:
@@ -39,8 +40,9 @@ class WorkingSyslogNg(Working, SyslogNg):
         room = connections * window
         limits = f"log-fetch-limit({fetch}) log-iw-size({room})"
         return f"""@version: 3.38
-options {{ stats-freq(0); mark-freq(0); use-dns(no); chain-hostnames(no); keep-hostname(yes); flush-lines(1000);
-    log-msg-size({LONGEST}); log-fifo-size({room + 1000}); time-reopen(1); }};
+options {{ stats-freq(0); mark-freq(0); use-dns(no); chain-hostnames(no); keep-hostname(yes);
+    pass-unix-credentials(no); flush-lines(1000); log-msg-size({LONGEST}); log-fifo-size({room + 1000});
+    time-reopen(1); }};
 source in {{ {self._source(limits, connections)}; }};
 destination out {{ {self._destination()}; }};
 log {{ source(in); destination(out); flags(flow-control); }};
