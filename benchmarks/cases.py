@@ -104,6 +104,10 @@ def _blocks(wire: Wire = _LF, number: int = 800_000, size: int = 250, connection
     return Load("blocks", wire, number, size, connections)
 
 
+def _datagrams(transport: str, number: int, rate: int = 0) -> Load:
+    return Load("blocks", Wire(transport), number, connections=1, rate=rate)
+
+
 CASES = (
     Case("as-is", "tcp to tcp, as it is, loggen", _LOGGEN, _AS_IS, _ALL, _AS_IS_TARGETS),
     Case("as-is-blocks", "tcp to tcp, as it is, large writes", _blocks(), _AS_IS, _ALL, _AS_IS_TARGETS),
@@ -128,20 +132,9 @@ CASES = (
     Case("tls-to-tls", "tls to tls, as it is", _blocks(_TLS_IN, 500_000), _TLS_OUT, _PLAIN),
     Case("lf-to-counted", "LF to octet counting, as it is", _blocks(number=600_000), _AS_IS_COUNTED, _PLAIN),
     Case("counted-to-lf", "octet counting to LF, as it is", _blocks(_COUNTED, 600_000), _AS_IS, _PLAIN),
-    Case(
-        "udp",
-        "udp to tcp, 40,000 a second",
-        Load("blocks", Wire("udp"), 100_000, connections=1, rate=40_000),
-        _AS_IS,
-        _named(*_PEERS),
-    ),
-    Case(
-        "unix-dgram",
-        "unix datagrams to tcp",
-        Load("blocks", Wire("unix-dgram"), 300_000, connections=1),
-        _AS_IS,
-        _named(*_PEERS),
-    ),
+    Case("udp", "udp to tcp, 40,000 a second", _datagrams("udp", 100_000, 40_000), _AS_IS, _named(*_PEERS)),
+    Case("udp-flood", "udp to tcp, 120,000 a second", _datagrams("udp", 240_000, 120_000), _AS_IS, _named(*_PEERS)),
+    Case("unix-dgram", "unix datagrams to tcp", _datagrams("unix-dgram", 200_000), _AS_IS, _named(*_PEERS)),
     Case("connections-1", "1 connection", _blocks(number=600_000, connections=1), _AS_IS, _PLAIN),
     Case("connections-100", "100 connections", _blocks(number=600_000, connections=100), _AS_IS, _PLAIN),
     Case(
