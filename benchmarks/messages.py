@@ -5,14 +5,17 @@ The messages of our own sender, and what the sink finds in them.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 
 #: What every message holds once, those of loggen too, and so what the sink counts.
 MARK = b"seq: "
 
+#: As a busy host's: of the second in which the process began.
 _HEADS = {
-    "rfc3164": b"<13>Jan  1 00:00:00 sender benchmark[1234]: " + MARK,
-    "rfc5424": b"<13>1 2026-01-01T00:00:00.000000+00:00 sender benchmark 1234 - - " + MARK,
+    "rfc3164": time.strftime("<13>%b %e %H:%M:%S sender benchmark[1234]: ").encode() + MARK,
+    "rfc5424": time.strftime("<13>1 %Y-%m-%dT%H:%M:%S.000000+00:00 sender benchmark 1234 - - ", time.gmtime()).encode()
+    + MARK,
 }
 
 _STAMP = b"at %019d;"

@@ -4,16 +4,22 @@ socat, which hands on bytes without looking at them: the floor.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 
 import attrs
 
+from benchmarks.measuring import family
 from benchmarks.wire import HOST
 
 from .working import Working
 
 #: Bytes that it reads at once, as our relay does.
 CHUNK = 65536
+
+#: It ends, in any case, when nothing has come for so many seconds.
+REST = 90
 
 
 @attrs.define(slots=False)
@@ -37,4 +43,12 @@ class Socat(Working):
         """
         fork = ",fork" if self.work.connections > 1 else ""
         listen = f"TCP-LISTEN:{self.port},bind={HOST},reuseaddr,ignoreeof{fork}"
-        return ["-u", "-b", str(CHUNK), listen, f"TCP:{HOST}:{self.to},nodelay"]
+        return ["-u", "-b", str(CHUNK), "-T", str(REST), listen, f"TCP:{HOST}:{self.to},nodelay"]
+
+    def kill(self) -> None:
+        """
+        End its children too.
+        """
+        for child in family(self.pid)[1:]:
+            os.kill(child, signal.SIGKILL)
+        super().kill()
