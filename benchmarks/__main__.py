@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     """
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.strip().split("\n\n")[0])
     made.add_argument("--cases", metavar="NAME,...", help="see --list; all unless given")
-    made.add_argument("--rounds", type=int, default=5, help="of each case but levels, which has 9 (5)")
+    made.add_argument("--rounds", type=int, default=5, help="of each case that does not have its own (5)")
     made.add_argument("--quick", action="store_true", help="one small round, of a few cases, to see that it works")
     made.add_argument("--json", type=Path, metavar="FILE", help="write down every run, after each case")
     made.add_argument("--rst", type=Path, metavar="FILE", help="write the tables there too, for the documentation")
@@ -101,10 +101,10 @@ def reST(about: dict[str, object], cases: Sequence[Case], results: Results, kind
     The tables for the documentation, with what made them, when and where.
     """
     versions = "; ".join(dict(about["relays"]).values())  # type: ignore[call-overload]
-    made = (
-        f"Made on {str(about['date'])[:10]} by ``{about['command']}``: {versions}; Twisted {about['twisted']},"
-        f" {about['openssl']}; {about['cpu']}, {about['cores']} processors, Linux {str(about['kernel']).split('-')[0]}."
-    )
+    openssl = f"{about['openssl']} (the others: {about['opensslOfSystem']})"
+    machine = f"{about['cpu']}, {about['cores']} processors, Linux {str(about['kernel']).split('-')[0]}"
+    made = f"Made on {str(about['date'])[:10]} by ``{about['command']}``: {versions}; Twisted {about['twisted']},"
+    made += f" {openssl}; {machine}."
     parts = [[made], *([text] for text in notes(kinds)), grid(rows(cases, results))]
     if len(judged := verdicts(cases, results)) > 1:
         parts.append(grid([("case", "target", "measured", "result"), *judged[1:]]))
@@ -119,9 +119,24 @@ def show(cases: Sequence[Case], results: Results, kinds: Sequence[str]) -> None:
     if len(judged := verdicts(cases, results)) > 1:
         print("\n" + "\n".join(columns(judged, 4)))
     print("\nRatios are the first relay's of a case by the relay's of the line.")
-    print("\n".join(fill(note, 118, initial_indent="- ", subsequent_indent="  ") for note in notes(kinds)))
+    print(
+        "\n".join(
+            fill(note, 118, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+            for note in notes(kinds)
+        )
+    )
     for failure in failures(results):
         print(f"FAILED: {failure}")
+
+
+def command(options: argparse.Namespace) -> str:
+    """
+    What would do the same again, without the files to write: their paths are of no use to anybody else.
+    """
+    words = ["python -m benchmarks", f"--rounds {options.rounds}"]
+    words += [f"--cases {options.cases}"] if options.cases else []
+    words += ["--quick"] if options.quick else []
+    return " ".join(words)
 
 
 def _ended(number: int, frame: FrameType | None) -> None:
@@ -149,8 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
     kinds = [kind for kind in KINDS if any(kind == one.kind for case in cases for one in case.contestants.values())]
-    command = " ".join(["python -m benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
-    about = described(kinds, command)
+    about = described(kinds, command(options))
     began = time.monotonic()
     results = measure(cases, options.rounds, about, options.json)
     show(cases, results, kinds)

@@ -190,6 +190,7 @@ CASES = (
         _COUNTED,
         _named(*_PEERS),
         (NothingLost(),),
+        rounds=3,
         strikes=10,
     ),
     Case(

@@ -54,9 +54,9 @@ MEASURED = ("cpu", "rate", "core", "peak", "p50", "p99")
 
 def median(runs: Sequence[Figures], of: str) -> float | None:
     """
-    Of one figure, from the runs that have it.
+    Of one figure, from the runs that went well and have it.
     """
-    values = [value for each in runs if (value := getattr(each, of)) is not None]
+    values = [value for each in runs if not each.failure and (value := getattr(each, of)) is not None]
     return statistics.median(values) if values else None
 
 
@@ -82,6 +82,6 @@ def pairedRatio(runs: Runs, of: str, one: str, other: str) -> float | None:
     ratios = []
     for mine, theirs in zip(runs.get(one, ()), runs.get(other, ()), strict=False):
         a, b = getattr(mine, of), getattr(theirs, of)
-        if a is not None and b:
+        if a is not None and b and not (mine.failure or theirs.failure):
             ratios.append(a / b)
     return statistics.median(ratios) if ratios else None

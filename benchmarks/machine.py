@@ -15,6 +15,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from OpenSSL import SSL
+
 from tests.real import TOP
 
 from .relays import RELAYS
@@ -46,7 +48,9 @@ def described(kinds: Iterable[str], command: str) -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "twisted": importlib.metadata.version("Twisted"),
-        "openssl": ssl.OPENSSL_VERSION,
+        # Ours brings its own; the others, and both ends, have that of the system.
+        "openssl": SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode(),
+        "opensslOfSystem": ssl.OPENSSL_VERSION,
         "relays": {kind: version(kind) for kind in kinds},
     }
 

@@ -1,16 +1,17 @@
 """
 Our own sender, as a process: the same load for every relay, as cheap as can be.
 
-It writes prepared blocks of messages, and says in the end how many it has sent, and when; then it keeps its connections
+It writes prepared blocks of messages, and says in the end how many it has sent; then it keeps its connections
 until its standard input ends, so that no relay has to close any while it is measured.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
-import time
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -37,8 +38,12 @@ class Sender:
     def sent(self) -> int | None:
         """
         How many messages it has sent, if it has sent all of them; else ``None``.
+
+        :raises ChildProcessError: it can't send them.
         """
         told = self._child.told(0)
+        if told is not None and "failure" in told:
+            raise ChildProcessError(told["failure"])
         return None if told is None else int(told["sent"])
 
     def close(self) -> None:
@@ -56,9 +61,13 @@ def main(specification: dict[str, Any]) -> None:
     address = specification["address"]
     where = address if isinstance(address, str) else (address[0], address[1])
     files = Files(**specification["files"]) if specification["files"] else None
-    began = time.monotonic()
-    number, connections = sending.send(load, where, files)
-    print(json.dumps({"sent": number, "began": began, "ended": time.monotonic()}), flush=True)
+    connections: Sequence[socket.socket] = ()
+    try:
+        number, connections = sending.send(load, where, files)
+        told: dict[str, object] = {"sent": number}
+    except OSError as error:
+        told = {"failure": str(error)}
+    print(json.dumps(told), flush=True)
     sys.stdin.read()
     for each in connections:
         each.close()

@@ -80,7 +80,7 @@ def failures(results: Results) -> list[str]:
     Runs that tell nothing, or less.
     """
     return [
-        f"{case}, {name}, round {number}: {each.failure}"
+        f"{case}, {name}, round {number}: {each.failure} ({each.arrived:,} of {each.sent:,} messages came)"
         for case, runs in results.items()
         for name, those in runs.items()
         for number, each in enumerate(those, 1)

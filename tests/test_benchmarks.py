@@ -214,9 +214,10 @@ class FiguresTests(SynchronousTestCase):
 
     def test_medians(self) -> None:
         """
-        Of the runs that have the figure; without any there is none.
+        Of the runs that went well and have the figure; without any there is none.
         """
         runs = [Figures(cpu=each) for each in (3.0, 1.0, None, 2.0)]
+        runs += [Figures(cpu=9.0, failure="it hung") for _ in range(9)]
         self.assertEqual(median(runs, "cpu"), 2.0)
         self.assertIsNone(median(runs, "rate"))
 
