@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from .faulttrial import Outcome
 from .relays import RELAYS
+from .tables import grid
 
 #: By the title of the fault and the name of the relay.
 Results = dict[tuple[str, str], Outcome]
@@ -29,16 +30,6 @@ def cells(fault: str, relay: str, outcome: Outcome) -> tuple[str, ...]:
     memory = "crashed" if outcome.memory is None else f"{outcome.memory / 1024:.0f}"
     numbers = (outcome.taken, outcome.refused, outcome.lost, outcome.duplicates)
     return fault, relay, *(f"{number:,}" for number in numbers), seconds, memory
-
-
-def grid(rows: Sequence[Sequence[str]]) -> list[str]:
-    """
-    A simple table of reST, the first row its headings.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = "  ".join("=" * width for width in widths)
-    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [rule, lines[0], rule, *lines[1:], rule]
 
 
 def reST(results: Results, relays: Sequence[str], command: str) -> str:

@@ -4,7 +4,7 @@ beside what the disk does.
 
 ``python -m benchmarks.spool`` sends messages of 250 bytes through one relay at a time and prints the medians of the
 rounds.  The relays take turns at being first, so that what warms up or slows down during the run disturbs all alike.
-How each keeps messages stands in :mod:`benchmarks.spooled`; ``python -m tests.real`` unpacks the other two.
+How each is configured stands in :mod:`benchmarks.relays`; ``python -m tests.real`` unpacks the other two.
 
 *Server up*: to a server that reads all the time, from the first message in to the last one out.  *Server down*: in,
 while there is no server; for ours until all is on disk, for the others until they have read it.  Then out, when there
@@ -30,9 +30,13 @@ import attrs
 
 from tests.real import RealServer, Rsyslog, RsyslogToRelp, SyslogNg, missing
 
-from .spooled import SpoolingLogRelay, SpoolingRsyslog, SpoolingSyslogNg
+from .relays.ours import WorkingLogRelay
+from .relays.rsyslogs import WorkingRsyslog
+from .relays.syslogngs import WorkingSyslogNg
+from .relays.working import Working
 from .spoolload import SIZE
 from .spooltrial import Down, Maker, Up, down, relp, up
+from .wire import Wire, Work
 
 #: omrelp's own choice, which the share is asked for.
 WINDOW = 128
@@ -46,25 +50,26 @@ SYSLOG_NG, RSYSLOG = "syslog-ng, disk-buffer", "rsyslog, disk-assisted"
 Outcome = TypeVar("Outcome", Up, Down)
 
 
-def maker(kind: Callable[..., RealServer], **options: Any) -> Maker:
+def maker(kind: type[Working], sync: str = "", comes: str = "tcp") -> Maker:
     """
     What makes a relay of a kind.
     """
-    return lambda folder, server: kind(folder, to=server, **options)
+    work = Work(Wire(comes), sync=sync)
+    return lambda folder, server: kind(folder, to=server, work=work)
 
 
 OURS: dict[str, Maker] = {
-    MEMORY: maker(SpoolingLogRelay),
-    FULL: maker(SpoolingLogRelay, sync="full"),
-    NORMAL: maker(SpoolingLogRelay, sync="normal"),
+    MEMORY: maker(WorkingLogRelay),
+    FULL: maker(WorkingLogRelay, "full"),
+    NORMAL: maker(WorkingLogRelay, "normal"),
 }
 THEIRS: dict[str, tuple[type[RealServer], Maker]] = {
-    SYSLOG_NG: (SyslogNg, maker(SpoolingSyslogNg)),
-    RSYSLOG: (Rsyslog, maker(SpoolingRsyslog)),
+    SYSLOG_NG: (SyslogNg, maker(WorkingSyslogNg, "normal")),
+    RSYSLOG: (Rsyslog, maker(WorkingRsyslog, "normal")),
 }
 ANSWERING: dict[str, Maker] = {
-    MEMORY: maker(SpoolingLogRelay, source="relp"),
-    FULL: maker(SpoolingLogRelay, source="relp", sync="full"),
+    MEMORY: maker(WorkingLogRelay, comes="relp"),
+    FULL: maker(WorkingLogRelay, "full", "relp"),
 }
 
 

@@ -9,13 +9,10 @@ import threading
 from contextlib import suppress
 
 from .feed import untaken
-from .throughput import MARK
+from .messages import block
 
 #: Bytes of each message, its line feed included.
 SIZE = 250
-
-_HEAD = b"<13>Jan  1 00:00:00 sender benchmark[1]: " + MARK
-_MESSAGE = _HEAD + b"x" * (SIZE - len(_HEAD) - 1) + b"\n"
 
 #: How many messages are written at a time: 250 kB.
 _BLOCK = 1000
@@ -65,7 +62,7 @@ def _send(connection: socket.socket, blocks: int) -> None:
     """
     Send so many times a thousand messages.  Where the relay has ended, it shows in what arrives.
     """
-    block = _MESSAGE * _BLOCK
+    messages = block("rfc3164", "lf", SIZE, _BLOCK)
     with suppress(OSError):
         for _ in range(blocks):
-            connection.sendall(block)
+            connection.sendall(messages)

@@ -17,13 +17,16 @@ import attrs
 from logrelay.spool.reading import look
 from tests.real import RealServer, RsyslogToRelp, freePort, waitUntil
 
-from .spooled import SpoolingLogRelay
+from .measuring import cpuSeconds
+from .relays.ours import WorkingLogRelay
+from .sink import Sink
 from .spoolload import Sender
-from .throughput import LIMIT, Sink, cpuSeconds
 
 #: Makes a relay, from a folder for its files and the port of its server.
 Maker = Callable[[Path, int], RealServer]
 
+#: A trial that takes longer has hung.  Seconds.
+LIMIT = 120.0
 
 #: Between a relay's start and the first message, so that its connection stands.  Seconds.
 SETTLE = 0.3
@@ -98,7 +101,7 @@ def _outcome(relay: RealServer, sink: Sink, number: int, before: float, began: f
     rate = _arrived(relay, sink, number, began)
     cpu = (cpuSeconds(relay.pid) - before) / number * 1e6
     relay.kill()
-    if not (isinstance(relay, SpoolingLogRelay) and relay.sync):
+    if not _spools(relay):
         return Up(rate, cpu)
     folder = relay.directory / "spool/central"
     bundle = _bundle(folder)
@@ -114,8 +117,15 @@ def _arrived(relay: RealServer, sink: Sink, number: int, began: float) -> float:
     waitUntil(lambda: sink.count >= number, f"all of {number} messages", LIMIT)
     rate = number / (time.monotonic() - began)
     # rsyslog sends some twice when its server comes back.
-    assert sink.count == number or not isinstance(relay, SpoolingLogRelay), (sink.count, number)
+    assert sink.count == number or not isinstance(relay, WorkingLogRelay), (sink.count, number)
     return rate
+
+
+def _spools(relay: RealServer) -> bool:
+    """
+    Whether it is ours, with a spool.
+    """
+    return isinstance(relay, WorkingLogRelay) and bool(relay.work.sync)
 
 
 def _bundle(folder: Path) -> float:
@@ -159,7 +169,7 @@ def down(make: Maker, number: int) -> Down:
         stack.callback(sender.close)
         waitUntil(lambda: _has(relay, sender, number), "all is taken", LIMIT)
         rate = number / (time.monotonic() - began)
-        sink = Sink(port)
+        sink = Sink(port=port)
         stack.callback(sink.close)
         waitUntil(lambda: sink.began, "the relay connects", LIMIT)
         return Down(rate, _arrived(relay, sink, number, sink.began))
@@ -169,7 +179,7 @@ def _has(relay: RealServer, sender: Sender, number: int) -> bool:
     """
     Whether a relay has all messages: ours on disk, where it has a spool; others somewhere.
     """
-    if isinstance(relay, SpoolingLogRelay) and relay.sync:
+    if _spools(relay):
         return look(relay.directory / "spool/central").record.end.message >= number
     return sender.isRead(relay.pid)
 

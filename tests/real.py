@@ -113,7 +113,7 @@ def missing(*programs: type[RealServer | Loggen]) -> str | None:
     return f"{', '.join(sorted(packages))}: not unpacked; run python -m tests.real" if packages else None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """
     What makes the unpacked programs find their own libraries and plugins.
     """
@@ -207,18 +207,24 @@ class RealServer:
             self._process = subprocess.Popen(
                 [*self.prefix, str(ROOT / self.program), *self.arguments(configuration)],
                 cwd=self.directory,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         try:
-            waitUntil(lambda: not self.running or listens(self.pid, self.port), "listening", timeout)
+            waitUntil(lambda: not self.running or self.listening(), "listening", timeout)
         except TimeoutError:
             self.kill()
         if not self.running:
             said = (self.directory / "log").read_text(errors="replace")
             raise TimeoutError(f"{self.program} does not listen on {self.port}: {said}")
+
+    def listening(self) -> bool:
+        """
+        Whether it is ready for clients.
+        """
+        return listens(self.pid, self.port)
 
     def stop(self, timeout: float = 10.0) -> None:
         """
@@ -522,12 +528,19 @@ class Loggen:
         return cls(
             subprocess.Popen(
                 [*prefix, str(ROOT / cls.program), *options],
-                env={**_environment(), "OPENSSL_CONF": str(TOP / "tests/loggen.cnf")},
+                env={**environment(), "OPENSSL_CONF": str(TOP / "tests/loggen.cnf")},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
         )
+
+    @property
+    def ended(self) -> bool:
+        """
+        Whether it has.
+        """
+        return self._process.poll() is not None
 
     def wait(self, timeout: float = 120.0) -> int:
         """

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import attrs
 
+from benchmarks.measuring import peakMemory
 from tests.real import ROOT, TOP, RealServer, Rsyslog, SyslogNg
 
 #: Where the configuration files are.
@@ -56,8 +57,7 @@ class Relay(RealServer):
         """
         if not self.running:
             return None
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+        return peakMemory(self.pid)
 
     @classmethod
     def version(cls) -> str:
