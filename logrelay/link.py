@@ -50,6 +50,10 @@ UNANSWERED = "unanswered"
 #: loopback and in one's own network the answer is there at the first look.
 DECIDED_WITHIN, _LOOK_AGAIN = 0.1, 0.002
 
+#: A transport that has so many bytes to write asks for no more.  That is less than a batch of a busy relay, and so each
+#: goes out as it is: Twisted joins what it has before it sends it, which is a copy when it is more than one.
+ENOUGH_WRITTEN = 32 * 1024
+
 #: A peer that sends us data that nobody wants may send so much of it before a protocol is attached.
 _EARLY_LIMIT = 64 * 1024
 
@@ -160,6 +164,7 @@ class Link(Protocol):
             return
         lower.setTcpNoDelay(True)
         keepLittleUnsent(lower.socket)
+        lower.bufferSize = ENOUGH_WRITTEN
         if self._keepalive is not None:
             keepAlive(lower.socket, self._keepalive)
 
