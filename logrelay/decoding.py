@@ -14,7 +14,7 @@ import attrs
 
 from .batches import MAX_BATCH, Batch, Framing, Origin
 from .counters import SourceCounters
-from .encoding import THREE_DIGITS, TRAILING, hasLongLine
+from .encoding import THREE_DIGITS, TRAILING, hasLongLine, pieces
 from .errors import FramingError
 
 #: Where a frame starts: line feeds that do not belong there but do no harm, then the length.  Nine digits: more would
@@ -81,7 +81,7 @@ class LineDecoder:
 
     def _batches(self, lines: bytes) -> list[Batch]:
         # To split costs no more than to count, since both look at every byte, and it shows empty lines too.
-        messages = lines.split(b"\n")
+        messages = pieces(lines)
         count = messages.index(b"")
         odd = b"\r" in lines or b"\0" in lines or count < len(messages) - 1
         if odd or hasLongLine(lines, self._maxMessageSize):

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import attrs
 
 from .batches import Batch, Framing
-from .encoding import messagesOf
+from .encoding import lineEnds, messagesOf
 
 #: The groups of a pattern, empty where they did not take part.
 Row: TypeAlias = tuple[bytes, ...]
@@ -209,7 +209,7 @@ class Recogniser:
         :return: a row for each message.
         """
         lines = _joined(messages)
-        if lines.count(b"\n") == len(messages):
+        if lineEnds(lines) == len(messages):
             return self._inLines.findall(lines)
         return [row for message in messages for row in self._inOne.findall(message)]
 
@@ -261,7 +261,7 @@ def structured(messages: list[bytes]) -> list[Row]:
         the space before it; or, in the fourth place alone, a message that is not valid RFC 5424.
     """
     lines = _joined(messages)
-    if lines.count(b"\n") == len(messages):
+    if lineEnds(lines) == len(messages):
         return _compiled(_structured, _LINE).findall(lines)
     pattern = _compiled(_structured, _ALONE)
     return [row for message in messages for row in pattern.findall(message)]
