@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import socket
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SynchronousTestCase
 
-from logrelay.sources.exact import ExactSocket, readExactly
+from logrelay.sources.exact import READ, ExactSocket, readExactly
 
 
 class Transport:
@@ -48,8 +47,8 @@ class ExactTests(SynchronousTestCase):
         One read brings no more than one of Twisted's.
         """
         self.far.setblocking(False)
-        sent = self.far.send(b"x" * (FileDescriptor.bufferSize + 1))
-        self.assertEqual(len(self.near.recv(1 << 20)), min(sent, FileDescriptor.bufferSize))
+        sent = self.far.send(b"x" * (READ + 1))
+        self.assertEqual(len(self.near.recv(1 << 20)), min(sent, READ))
 
     def test_errors(self) -> None:
         """

@@ -15,7 +15,6 @@ from typing import Any
 
 import trustme
 from OpenSSL import SSL
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -35,10 +34,11 @@ from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
 from logrelay.sources.acceptor import ACCEPTS_PER_TURN, REST, Acceptor
 from logrelay.sources.connection import FAREWELL, HANDSHAKE_LIMIT
+from logrelay.sources.exact import READ
 from logrelay.sources.flow import STEP
 from logrelay.sources.sockets import BoundSocket, openSocket
 from logrelay.sources.stream import StreamSource
-from logrelay.sources.tap import MUCH, Tap
+from logrelay.sources.tap import MUCH, PLENTY, Tap
 from logrelay.sources.tap import REST as MOMENT
 from logrelay.throttle import Throttle
 
@@ -923,7 +923,7 @@ class TapTests(SynchronousTestCase):
         After a read that brought much it rests for a moment; not after a small one, nor after a full one, behind which
         more is waiting.
         """
-        for size in (1, MUCH - 1, FileDescriptor.bufferSize, FileDescriptor.bufferSize, 1):
+        for size in (1, MUCH - 1, READ, READ, 1):
             self.tap.rest(size)
             self.assertEqual(self.transport.producerState, "producing")
         self.tap.rest(MUCH)
@@ -937,7 +937,7 @@ class TapTests(SynchronousTestCase):
         It does not rest after reads that brought plenty together, though the last one was not full; after the next such
         read it does.
         """
-        for size in (FileDescriptor.bufferSize, MUCH):
+        for size in (READ, MUCH, PLENTY):
             self.tap.rest(size)
             self.assertEqual(self.transport.producerState, "producing")
         self.tap.rest(MUCH)

@@ -7,10 +7,12 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
+#: What one read brings at most, in bytes.  Four times as much as Twisted's: a peer that writes large blocks has so much
+#: under way, and each read wakes it.  Of messages that pass as they are this takes a fifth of the CPU.
+READ = 256 * 1024
 
 #: What all reads go through: one at a time, since the reactor has one thread.
-_SCRATCH = memoryview(bytearray(FileDescriptor.bufferSize))
+_SCRATCH = memoryview(bytearray(READ))
 
 
 class ExactSocket(socket.socket):
@@ -27,7 +29,7 @@ class ExactSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """
-        Receive at most ``size`` bytes, or what one read of Twisted's may bring.
+        Receive at most ``size`` bytes, or :data:`READ`.
         """
         return bytes(_SCRATCH[: self.recv_into(_SCRATCH, min(size, len(_SCRATCH)), flags)])
 
@@ -39,3 +41,4 @@ def readExactly(transport: Any) -> None:
     found = getattr(transport, "socket", None)
     if type(found) is socket.socket:
         found.__class__ = ExactSocket
+        transport.bufferSize = READ

@@ -40,6 +40,10 @@ class Cuts:
             self._incomplete = incomplete
 
 
+#: A read is taken in so many bytes at a time, each from the decoder to the stores before the next: what was just split
+#: and counted is at hand yet when it is converted, and then still fits one batch.
+PIECE = 64 * 1024
+
 #: What a decoder keeps is counted up to a multiple of so many bytes: what it is exactly changes with each read, and to
 #: tell that costs as much as to store what was read.
 STEP = 512
@@ -82,7 +86,8 @@ class Flow:
 
         :return: why the stream makes no sense any more, if so.  It has to be closed then.
         """
-        self._deliver(self._decoder.decode(data))
+        for start in range(0, len(data), PIECE):
+            self._deliver(self._decoder.decode(data[start : start + PIECE]))
         return self._decoder.error
 
     def end(self) -> None:

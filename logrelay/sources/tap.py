@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
+
+from .exact import READ
 
 #: After a read of so many bytes, and less than a full one, a connection rests for so many seconds.  At 400,000 messages
 #: of 250 bytes a second this takes a third of the CPU away; at 20,000 a second no read brings so much.
@@ -17,7 +18,7 @@ MUCH, REST = 4096, 0.002
 #: Unless the reads of one turn brought so many bytes, up to the one that was not full: then as much may be there again
 #: at once.  A peer that writes large blocks is kept from writing by what is not read; with a rest each time it came to
 #: 130,000 messages a second, and now to seven times as many.
-PLENTY = FileDescriptor.bufferSize
+PLENTY = 64 * 1024
 
 
 @implementer(IPushProducer)
@@ -82,7 +83,7 @@ class Tap:
         A read has brought ``size`` bytes.  After a full one the next follows at once: more is waiting already.
         """
         self._brought += size
-        if size >= FileDescriptor.bufferSize:
+        if size >= READ:
             return
         brought, self._brought = self._brought, 0
         if self._resting is None and size >= MUCH and brought < PLENTY:
