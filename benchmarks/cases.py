@@ -127,6 +127,13 @@ CASES = (
         _PLAIN,
         _CONVERT_TARGETS,
     ),
+    Case(
+        "convert-distinct",
+        "the same, each with a header of its own",
+        Load("blocks", number=400_000, connections=1, heads=5000),
+        _COUNTED,
+        _PLAIN,
+    ),
     Case("tls", "tcp to tls, as it is, loggen", _LOGGEN, _TLS_OUT, _PLAIN, _TLS_TARGETS),
     Case("tls-blocks", "tcp to tls, as it is, large writes", _blocks(), _TLS_OUT, _PLAIN, _TLS_TARGETS),
     Case("tls-to-tls", "tls to tls, as it is", _blocks(_TLS_IN, 500_000), _TLS_OUT, _PLAIN),

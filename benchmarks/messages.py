@@ -8,27 +8,31 @@ import re
 import time
 from collections.abc import Sequence
 
+from .wire import Wire
+
 #: What every message holds once, those of loggen too, and so what the sink counts.
 MARK = b"seq: "
 
-#: As a busy host's: of the second in which the process began.
-_HEADS = {
-    "rfc3164": time.strftime("<13>%b %e %H:%M:%S sender benchmark[1234]: ").encode() + MARK,
-    "rfc5424": time.strftime("<13>1 %Y-%m-%dT%H:%M:%S.000000+00:00 sender benchmark 1234 - - ", time.gmtime()).encode()
-    + MARK,
+#: The time in all headers: the second in which the process began.
+_TIMES = {
+    "rfc3164": time.strftime("%b %e %H:%M:%S").encode(),
+    "rfc5424": time.strftime("1 %Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime()).encode(),
 }
+_HEADS = {"rfc3164": b"<%d>%b host%d program%d[%d]: ", "rfc5424": b"<%d>%b host%d program%d %d - - "}
 
 _STAMP = b"at %019d;"
 _STAMPED = re.compile(rb"at (\d{19});")
 
 
-def message(form: str, size: int, text: bytes = b"", last: bytes = b"") -> bytes:
+def message(form: str, size: int, text: bytes = b"", last: bytes = b"", sender: int = 0) -> bytes:
     """
     One message without its line feed, which ``size`` counts too.
 
     :param text: what stands in it before the filling; ``last``: behind it.
+    :param sender: the number of the program that it is of; each has a header of its own.
     """
-    head = _HEADS[form] + text
+    header = _HEADS[form] % (sender % 8 + 8, _TIMES[form], sender % 20, sender // 20 % 5, sender + 100)
+    head = header + MARK + text
     filling = size - len(head) - len(last) - 1
     assert filling >= 0, (form, size)
     return head + b"x" * filling + last
@@ -41,11 +45,16 @@ def framed(content: bytes, framing: str) -> bytes:
     return content + b"\n" if framing == "lf" else b"%d %b" % (len(content), content)
 
 
-def block(form: str, framing: str, size: int, count: int) -> bytes:
+def messages(wire: Wire, size: int, count: int, heads: int) -> list[bytes]:
     """
-    So many messages in one piece, numbered.
+    So many messages, framed and numbered.
+
+    :param heads: how many different headers they have.
     """
-    return b"".join(framed(message(form, size, b"%010d " % number), framing) for number in range(count))
+    return [
+        framed(message(wire.form, size, b"%010d " % number, sender=number % heads), wire.framing)
+        for number in range(count)
+    ]
 
 
 def stamped(form: str, framing: str, size: int) -> tuple[bytes, bytes]:

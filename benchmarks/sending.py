@@ -10,9 +10,10 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import cycle, islice
 
 from . import numbered
-from .messages import block, message, stamp, stamped
+from .messages import message, messages, stamp, stamped
 from .wire import Files, Load
 
 #: What one turn of a connection writes, at most, in bytes.
@@ -74,9 +75,9 @@ def _blocks(load: Load, connections: Sequence[socket.socket]) -> int:
     """
     share, rest = divmod(load.number, len(connections))
     assert rest == 0, load
-    turn = max(1, TURN // load.size) if len(connections) < SMALL_TURN else SMALL_TURN
+    turn = max(1, TURN // load.size, load.heads) if len(connections) < SMALL_TURN else SMALL_TURN
     turn = next(count for count in range(min(turn, share), 0, -1) if share % count == 0)
-    view = memoryview(block(load.wire.form, load.wire.framing, load.size, turn))
+    view = memoryview(b"".join(messages(load.wire, load.size, turn, load.heads)))
     # How many whole blocks are still to be written after the one in hand, and what of that is left.
     left = dict.fromkeys(connections, (share // turn, view[:0]))
     selector = selectors.DefaultSelector()
@@ -104,8 +105,8 @@ def _singles(load: Load, connection: socket.socket) -> int:
     """
     As fast as they are taken, each by itself.
     """
-    content, send = block(load.wire.form, load.wire.framing, load.size, 1), connection.sendall
-    for _ in range(load.number):
+    contents, send = cycle(messages(load.wire, load.size, load.heads, load.heads)), connection.sendall
+    for content in islice(contents, load.number):
         send(content)
     return load.number
 

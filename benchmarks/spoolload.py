@@ -9,7 +9,8 @@ import threading
 from contextlib import suppress
 
 from .feed import untaken
-from .messages import block
+from .messages import messages
+from .wire import Wire
 
 #: Bytes of each message, its line feed included.
 SIZE = 250
@@ -62,7 +63,7 @@ def _send(connection: socket.socket, blocks: int) -> None:
     """
     Send so many times a thousand messages.  Where the relay has ended, it shows in what arrives.
     """
-    messages = block("rfc3164", "lf", SIZE, _BLOCK)
+    block = b"".join(messages(Wire(), SIZE, _BLOCK, heads=1))
     with suppress(OSError):
         for _ in range(blocks):
-            connection.sendall(messages)
+            connection.sendall(block)

@@ -36,6 +36,8 @@ class Load:
     :ivar number: messages in all.
     :ivar size: bytes of each, its line feed included.
     :ivar rate: messages a second; 0: as fast as they are taken.
+    :ivar heads: how many different headers the messages have, of ``blocks`` and ``singles``: by default as of twenty
+        busy hosts with five programs each.
     """
 
     kind: str = "blocks"
@@ -44,6 +46,7 @@ class Load:
     size: int = 250
     connections: int = 4
     rate: int = 0
+    heads: int = 100
 
 
 @attrs.frozen
