@@ -97,7 +97,7 @@ class Converter:
             if fits(batches[0], limit) if len(batches) == 1 else all(fits(each, limit) for each in batches):
                 return Converted(batches, rewritten.unparsed)
             messages = [message for each in batches for message in messagesOf(each)]
-        elif max(map(len, messages)) <= limit:
+        elif fits(batch, limit - GROWTH) or max(map(len, messages)) <= limit:
             return Converted(encode(messages, framing, batch.origin), rewritten.unparsed)
         tooLong = sum(len(message) > limit for message in messages)
         if self.form.oversize == "drop":
