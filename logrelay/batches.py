@@ -12,9 +12,8 @@ from enum import Enum
 import attrs
 
 #: A batch holds at most this many bytes, and one message more.  Large enough that the cost of a batch vanishes
-#: beside that of its bytes, small enough that resending a whole one costs little.  Sources make them of 64 KiB; the rest
-#: is for what conversion adds, or it would make two of nearly each.
-MAX_BATCH = 80 * 1024
+#: beside that of its bytes, small enough that resending a whole one costs little.
+MAX_BATCH = 64 * 1024
 
 #: What a batch that is under way takes besides its payload, in bytes.  Measured, with CPython 3.11 on 64-bit Linux, as
 #: growth of the resident memory over many small batches: 130 for the batch, the payload's object and the store's slot;

@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 from logrelay.batches import Framing
 from logrelay.consumer import RelayConsumer
 from logrelay.errors import FramingError, RelayStopped
+from logrelay.sources.flow import STEP
 
 from .program import ORIGIN, ProgramCase
 
@@ -76,7 +77,7 @@ class ConsumerTests(ProgramCase):
         Messages are relayed as they become whole, and what is not is counted in the stores.
         """
         self.consumer.write(b"one\ntw")
-        self.assertEqual((self.route.messages, self.route.held), ([b"one"], 2))
+        self.assertEqual((self.route.messages, self.route.held), ([b"one"], STEP))
         self.consumer.write(b"o\n")
         self.assertEqual((self.route.messages, self.route.held), ([b"one", b"two"], 0))
         self.assertEqual(self.counters.received, 2)

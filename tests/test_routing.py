@@ -153,7 +153,7 @@ class RouteTests(RouteCase):
         A batch that conversion has made too large for one is accepted when all its parts are.
         """
         taker = KeptTaker(COUNTED)
-        self.route(taker).deliver(lines(*[b"x" * 100] * 700), self.answers.append)
+        self.route(taker).deliver(lines(*[b"x" * 100] * 500), self.answers.append)
         self.assertEqual(len(taker.batches), 2)
         taker.answer(1, True)
         taker.answer(0, False)
@@ -309,7 +309,7 @@ class SecuredTests(SynchronousTestCase):
         All parts of a batch count that conversion has made too large for one.
         """
         taker = KeptTaker(COUNTED)
-        self.deliver(taker, batch=lines(*[b"x" * 100] * 700))
+        self.deliver(taker, batch=lines(*[b"x" * 100] * 500))
         taker.secure(1)
         self.assertEqual(self.secured, [])
         taker.secure(0)

@@ -18,6 +18,7 @@ from logrelay.batches import Batch, Framing, Origin
 from logrelay.config import SourceSettings
 from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
+from logrelay.sources.flow import STEP
 from logrelay.sources.stdin import READ_SIZE, StdinSource
 from logrelay.throttle import Throttle
 
@@ -87,7 +88,7 @@ class StdinTests(StdinCase):
         self.source()
         os.write(self.writing, b"2024 was a year\n<13>")
         self.assertIsNone(self.turn())
-        self.assertEqual(self.route.held, 4)
+        self.assertEqual(self.route.held, STEP)
         os.write(self.writing, b"two\n")
         self.turn()
         self.assertEqual(self.route.held, 0)

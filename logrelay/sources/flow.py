@@ -41,8 +41,9 @@ class Cuts:
 
 
 #: A read is taken in so many bytes at a time, each from the decoder to the stores before the next: what was just split
-#: and counted is at hand yet when it is converted, and then still fits one batch.
-PIECE = 64 * 1024
+#: and counted is at hand yet when it is converted.  A batch may have more, by what conversion adds to messages of 150
+#: bytes and more, or nearly each would become two.
+PIECE = 56 * 1024
 
 #: What a decoder keeps is counted up to a multiple of so many bytes: what it is exactly changes with each read, and to
 #: tell that costs as much as to store what was read.
