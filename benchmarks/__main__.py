@@ -105,7 +105,8 @@ def reST(about: dict[str, object], cases: Sequence[Case], results: Results, kind
     machine = f"{about['cpu']}, {about['cores']} processors, Linux {str(about['kernel']).split('-')[0]}"
     made = f"Made on {str(about['date'])[:10]} by ``{about['command']}``: {versions}; Twisted {about['twisted']},"
     made += f" {openssl}; {machine}."
-    parts = [[made], *([text] for text in notes(kinds)), grid(rows(cases, results))]
+    parts = [[fill(text, 120, break_on_hyphens=False)] for text in (made, *notes(kinds))]
+    parts.append(grid(rows(cases, results)))
     if len(judged := verdicts(cases, results)) > 1:
         parts.append(grid([("case", "target", "measured", "result"), *judged[1:]]))
     return "\n".join("\n".join([*part, ""]) for part in parts)

@@ -1,9 +1,9 @@
 """
 Headers: what was made of the beginnings of messages, remembered.
 
-A busy program writes many messages a second that begin alike, up to the colon behind its name: ``<13>Oct 11 22:14:15
-host app[1]: ``.  What such a beginning becomes in the other format is worked out once, by the regular expressions, and
-then looked up, which costs a quarter of that.
+A busy program writes many messages a second that begin alike, up to the colon behind its name, as in
+``<13>Oct 11 22:14:15 host app[1]: text``.  What such a beginning becomes in the other format is worked out once, by the
+regular expressions, and then looked up, which costs a quarter of that.
 """
 
 from __future__ import annotations
