@@ -131,8 +131,10 @@ class NothingLost:
         By all runs.
         """
         mine = runs.get(OURS, ())
-        lost = sum(each.lost for each in mine)
-        return Verdict("nothing lost", f"{lost:,} lost", lost == 0 if mine else None)
+        failed, lost = sum(bool(each.failure) for each in mine), sum(max(0, each.lost) for each in mine)
+        if failed or not mine:
+            return Verdict("nothing lost", f"{failed} of {len(mine)} runs failed", None)
+        return Verdict("nothing lost", f"{lost:,} lost", lost == 0)
 
 
 @attrs.frozen

@@ -15,6 +15,10 @@ import attrs
 #: beside that of its bytes, small enough that resending a whole one costs little.
 MAX_BATCH = 64 * 1024
 
+#: Sources of streams fill a batch with so many bytes of what they read.  It may have more by what conversion adds to
+#: messages of 150 bytes and longer, or nearly each would become two.
+FILL = 56 * 1024
+
 #: What a batch that is under way takes besides its payload, in bytes.  Measured, with CPython 3.11 on 64-bit Linux, as
 #: growth of the resident memory over many small batches: 130 for the batch, the payload's object and the store's slot;
 #: 210 for the window's entry, its numbers and its slot; and up to 20 for what the allocator rounds up.

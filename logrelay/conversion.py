@@ -53,7 +53,7 @@ class ToRFC5424:
         self._times = Remembered(self._timesIn, 1)
         self._arrivals = Remembered(rfc5424Now, 1)
         self._hosts = Remembered(_rfc5424Host, REMEMBERED)
-        self._headers: Remembered[tuple[float, bytes], Headers] = Remembered(lambda _: Headers(), OWN_HOSTS)
+        self._headers = Remembered(self._headersIn, 1)
 
     @staticmethod
     def _timesIn(period: float) -> Remembered[bytes, bytes]:
@@ -61,6 +61,13 @@ class ToRFC5424:
         Where the timestamps converted during one period are remembered.
         """
         return Remembered(partial(rfc5424Time, now=period * PERIOD), REMEMBERED)
+
+    @staticmethod
+    def _headersIn(_: float) -> Remembered[bytes, Headers]:
+        """
+        Where the headers converted during one period are remembered, by the name that a message without a host gets.
+        """
+        return Remembered(lambda _: Headers(), OWN_HOSTS)
 
     def rewrite(self, batch: Batch, now: float) -> Rewritten:
         """
@@ -72,7 +79,7 @@ class ToRFC5424:
         recogniser = recognition.rfc5424(origin.local)
         messages = recogniser.unlike(batch)
         # Of what decides about a header beside its own bytes, this is all.
-        headers = self._headers[now // PERIOD, origin.host if origin.local else b""]
+        headers = self._headers[now // PERIOD][origin.host if origin.local else b""]
         converted, others = headers.apply(messages)
         if not others:
             return Rewritten(converted or None, 0)

@@ -26,7 +26,7 @@ _HEADER_BEGUN = re.compile(rb"\n*+[0-9]{0,9}+\Z")
 _ZERO, _CR = b"0\r"
 
 
-def _pieces(data: bytes) -> list[bytes]:
+def _portions(data: bytes) -> list[bytes]:
     """
     Cut what was read so that none of it, joined to an unfinished message, makes too large a batch.
     """
@@ -56,7 +56,7 @@ class LineDecoder:
 
     def decode(self, data: bytes) -> list[Batch]:
         self._counters.receivedBytes += len(data)
-        return [batch for piece in _pieces(data) for batch in self._decode(piece)]
+        return [batch for piece in _portions(data) for batch in self._decode(piece)]
 
     def finish(self) -> list[Batch]:
         return self._decode(b"\n") if self._rest else []
@@ -123,7 +123,7 @@ class CountDecoder:
         if self.error is not None:
             return []
         self._counters.receivedBytes += len(data)
-        return [batch for piece in _pieces(data) for batch in self._decode(piece)]
+        return [batch for piece in _portions(data) for batch in self._decode(piece)]
 
     def finish(self) -> list[Batch]:
         if self._rest:

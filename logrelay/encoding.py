@@ -32,7 +32,7 @@ _SPACED_BUT_LF = bytes.maketrans(b"\r\0", b"  ")
 
 #: What was split last, and into what.  A decoder splits what a read has brought, to count it, and just behind it a
 #: conversion wants the same pieces: to split is a tenth of what a converted message costs.
-_split: tuple[bytes, list[bytes]] = b"", []
+_split: tuple[bytes | None, list[bytes]] = None, []
 
 
 def pieces(lines: bytes) -> list[bytes]:

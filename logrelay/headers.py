@@ -28,7 +28,8 @@ class Headers:
         self._known: dict[bytes, bytes] = {}
         self._tried = self._missed = self._resting = 0
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """
         How many are remembered.
         """
@@ -53,7 +54,9 @@ class Headers:
                 others.append(message)
             else:
                 converted.append(header + text)
-        self._judge(len(messages), len(others))
+        if self._known:
+            # Of the first ones, none could be known.
+            self._judge(len(messages), len(others))
         return converted, others
 
     @property

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import attrs
 
-from .batches import MAX_BATCH
+from .batches import FILL
 from .encoding import THREE_DIGITS, TRAILING
 from .errors import RelpError
 from .relp import SERVER, State, Step
@@ -104,12 +104,12 @@ class ServerSession:
         Take in what was read.
 
         :return: what it means, in order, also what came before an error.  Messages of one read come together, as far as
-            they fit a batch (:data:`logrelay.batches.MAX_BATCH`, and one message).
+            they fit a batch (:data:`logrelay.batches.FILL`, and one message).
         """
         events: list[Event] = []
         try:
-            for start in range(0, len(data), MAX_BATCH):
-                self._read(data[start : start + MAX_BATCH], events)
+            for start in range(0, len(data), FILL):
+                self._read(data[start : start + FILL], events)
                 self._flush(events)
         except RelpError as error:
             self._flush(events)

@@ -201,9 +201,9 @@ class Route:
         Convert, and append to every store.
         """
         now = self._clock()
-        # Most are not asked about, and then nothing need be made for it: on each read, that can be seen.
+        # Most are not asked about, and then nothing is made for it: on each read, that can be seen.
         isAsked = accepted is not None or secured is not None
-        tally, securing = Tally(accepted), Securing(secured)
+        tally, securing = (Tally(accepted), Securing(secured)) if isAsked else (None, None)
         unparsed, whole = 0, True
         for lane in self._lanes:
             converted = lane.converter.convert(batch, now)
@@ -213,12 +213,12 @@ class Route:
                     taker.shortened(batch, converted.truncated, converted.dropped)
                     whole = whole and not converted.dropped
                 for part in converted.batches:
-                    if isAsked:
-                        taker.append(part, tally.expected(), securing.expected())
-                    else:
+                    if tally is None or securing is None:
                         taker.append(part)
+                    else:
+                        taker.append(part, tally.expected(), securing.expected())
         self._counters.unparsed += unparsed
-        if isAsked:
+        if tally is not None and securing is not None:
             tally.close(whole)
             securing.close()
 

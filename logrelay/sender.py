@@ -54,11 +54,12 @@ class Sender(Protocol):
         self.paused = False
         self._window = Window(delivery.most, delivery.mostHistory, settings.replayTime)
         self._passed = 0
-        self._lookedAt = self._wroteAt = float("-inf")
+        self._lookedAt = self._settledAt = self._wroteAt = float("-inf")
         self._patience = delivery.patience()
         self._liveness = Liveness(settings.ackTimeout, settings.stallTimeout * self._patience)
         self._tickCall: IDelayedCall | None = None
         self._bucketCall: IDelayedCall | None = None
+        self._lookCall: IDelayedCall | None = None
         self._calming: Calming | None = None
 
     # The connection.
@@ -116,7 +117,7 @@ class Sender(Protocol):
         self.delivery.store.onReadable = _nothing
         if self._calming is not None:
             self._calming.stop()
-        for call in (self._tickCall, self._bucketCall):
+        for call in (self._tickCall, self._bucketCall, self._lookCall):
             if call is not None and call.active():
                 call.cancel()
 
@@ -137,10 +138,20 @@ class Sender(Protocol):
             return
         self.paused = False
         now = self.delivery.clock.seconds()
-        if now - self._lookedAt >= LOOK or self.delivery.store.crowded:
-            self._lookedAt = now
-            self._settle()
+        if now - self._settledAt >= LOOK or self.delivery.store.full:
+            self._look()
         self.offer()
+
+    def _look(self) -> None:
+        """
+        Settle what was acknowledged.  While sources wait for room, what makes it is looked for more often than by the
+        tick.
+        """
+        self._settledAt = self.delivery.clock.seconds()
+        self._settle()
+        waits = self._lookCall is not None and self._lookCall.active()
+        if self.delivery.store.full and not waits and self.link.whyGone is None:
+            self._lookCall = self.delivery.clock.callLater(LOOK, self._look)
 
     def stopProducing(self) -> None:
         """

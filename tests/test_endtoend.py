@@ -369,17 +369,19 @@ class RoutesTests(RelayCase):
                 ],
                 [source()],
             )
-            messages = numbered(MANY, 1000)
+            # More than the buffer and one large read.
+            many = 2 * MANY
+            messages = numbered(many, 1000)
             sender = await connected(addressOf(relay))
             sender.write(b"".join(message + b"\n" for message in messages))
             if overflow == "block":
                 await self.until(partial(held, relay))
                 self.assertEqual(held(relay), ("dead",))
                 await self.turns()
-                self.assertLess(len(alive.messages), MANY)
+                self.assertLess(len(alive.messages), many)
                 dead.listen()
-                self.assertEqual(await self.arrived(dead, MANY), messages)
-            self.assertEqual(await self.arrived(alive, MANY), messages)
+                self.assertEqual(await self.arrived(dead, many), messages)
+            self.assertEqual(await self.arrived(alive, many), messages)
             lost = relay.snapshot().destinations[1].counters.dropped["overflow"]
             self.assertEqual(lost > 0, overflow != "block")
             self.assertEqual(relay.snapshot().sources[1].counters.dropped["overflow"], lost)

@@ -453,6 +453,17 @@ class ConverterTests(SynchronousTestCase):
             self.check("rfc5424", (b"m", b"<13>1 " + ARRIVED + b" " + in5424 + b" - - - - m"), origin=origin)
             self.check("rfc3164", (b"m", b"<13>Nov 22 08:00:00 " + in3164 + b" m"), origin=origin)
 
+    def test_manyMarks(self) -> None:
+        """
+        A batch of messages with a byte order mark is looked through once, also where one of them is no RFC 5424: this
+        would not come to an end if there were two ways to match each.
+        """
+        marked = b"<13>1 - h a - - - " + BOM + b"m"
+        for format in ("rfc5424", "rfc3164"):
+            batch = batchOf(*[marked] * 200, b"<13>Oct 11 22:14:15 h a: m", marked)
+            converted = self.convert(format, batch, LF).batches
+            self.assertEqual(sum(each.count for each in converted), 202)
+
     def test_timeGoesOn(self) -> None:
         """
         A converter that runs for long finds the nearest year anew.

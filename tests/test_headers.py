@@ -43,10 +43,10 @@ class HeadersTests(SynchronousTestCase):
         However many there are, no more than so many are kept, none of them long.
         """
         self.headers.learn(b"a" * (LONGEST + 1) + b": ", b"", b"A ")
-        self.assertEqual(len(self.headers), 0)
+        self.assertEqual(self.headers.size, 0)
         for number in range(2 * LIMIT + 1):
             self.headers.learn(b"%d: " % number, b"", b"x")
-            self.assertLessEqual(len(self.headers), LIMIT)
+            self.assertLessEqual(self.headers.size, LIMIT)
 
     def test_rests(self) -> None:
         """

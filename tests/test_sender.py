@@ -204,6 +204,19 @@ class SendingTests(SenderCase):
         self.assertEqual(numbers(self.first.received), list(range(1001)))
         self.assertFalse(relay.sender.paused)
 
+    def test_roomIsLookedFor(self) -> None:
+        """
+        While sources wait for room, it is made soon after the server has made it, though nothing else happens then.
+        """
+        relay = self.start(buffer=BufferSettings(100_000), delivery="acked")
+        self.first.stall()
+        relay.append(250, 1000)
+        self.clock.pump([0.001] * 20)
+        self.assertTrue(relay.store.full)
+        self.first.resume()
+        self.clock.pump([0.001] * 15)
+        self.assertFalse(relay.store.full)
+
     def test_onlyTheTransportResumes(self) -> None:
         """
         However often batches are offered, a paused sender stays paused.

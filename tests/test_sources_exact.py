@@ -8,13 +8,15 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from logrelay.sources.exact import READ, ExactSocket, readExactly
+from logrelay.sources.exact import LARGE_READ, READ, ExactSocket, readExactly
 
 
 class Transport:
     """
     As far as it matters, one of Twisted's.
     """
+
+    bufferSize = READ
 
     def __init__(self, found: object) -> None:
         self.socket = found
@@ -26,10 +28,13 @@ class ExactTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.near, self.far = socket.socketpair()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.far = socket.create_connection(server.getsockname())
+            self.near, _ = server.accept()
         for each in (self.near, self.far):
             self.addCleanup(each.close)
-        readExactly(Transport(self.near))
+        self.transport = Transport(self.near)
+        self.assertEqual(readExactly(self.transport, 1000), 1000)
 
     def test_reads(self) -> None:
         """
@@ -44,11 +49,12 @@ class ExactTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        One read brings no more than one of Twisted's.
+        One read brings no more than there is room for, however much is wanted; and nothing, if nothing is.
         """
         self.far.setblocking(False)
-        sent = self.far.send(b"x" * (READ + 1))
-        self.assertEqual(len(self.near.recv(1 << 20)), min(sent, READ))
+        self.assertEqual(self.near.recv(0), b"")
+        self.far.send(b"x" * (2 * LARGE_READ))
+        self.assertLessEqual(len(self.near.recv(1 << 20)), LARGE_READ)
 
     def test_errors(self) -> None:
         """
@@ -59,11 +65,15 @@ class ExactTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        What is no plain socket, or no socket at all, is left as it is; twice is once.
+        What is no plain TCP socket, or no socket at all, is left as it is; twice is once.
         """
-        transport = Transport(self.near)
-        readExactly(transport)
-        self.assertIsInstance(transport.socket, ExactSocket)
-        for each in (None, "no socket"):
-            readExactly(Transport(each))
-        readExactly(object())
+        readExactly(self.transport, 1000)
+        self.assertIsInstance(self.transport.socket, ExactSocket)
+        self.assertEqual(self.transport.bufferSize, 1000)
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        self.addCleanup(far.close)
+        for each in (None, "no socket", near):
+            self.assertEqual(readExactly(Transport(each), 1000), READ)
+        self.assertIs(type(near), socket.socket)
+        self.assertEqual(readExactly(object(), 1000), READ)

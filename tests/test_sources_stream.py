@@ -34,7 +34,7 @@ from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
 from logrelay.sources.acceptor import ACCEPTS_PER_TURN, REST, Acceptor
 from logrelay.sources.connection import FAREWELL, HANDSHAKE_LIMIT
-from logrelay.sources.exact import READ
+from logrelay.sources.exact import LARGE_READ
 from logrelay.sources.flow import STEP
 from logrelay.sources.sockets import BoundSocket, openSocket
 from logrelay.sources.stream import StreamSource
@@ -916,14 +916,14 @@ class TapTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.transport = StringTransport()
-        self.tap = Tap(self.clock, self.transport)
+        self.tap = Tap(self.clock, self.transport, LARGE_READ)
 
     def test_rests(self) -> None:
         """
         After a read that brought much it rests for a moment; not after a small one, nor after a full one, behind which
         more is waiting.
         """
-        for size in (1, MUCH - 1, READ, READ, 1):
+        for size in (1, MUCH - 1, LARGE_READ, LARGE_READ, 1):
             self.tap.rest(size)
             self.assertEqual(self.transport.producerState, "producing")
         self.tap.rest(MUCH)
@@ -937,7 +937,7 @@ class TapTests(SynchronousTestCase):
         It does not rest after reads that brought plenty together, though the last one was not full; after the next such
         read it does.
         """
-        for size in (READ, MUCH, PLENTY):
+        for size in (LARGE_READ, MUCH, PLENTY):
             self.tap.rest(size)
             self.assertEqual(self.transport.producerState, "producing")
         self.tap.rest(MUCH)

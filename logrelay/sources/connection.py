@@ -23,7 +23,7 @@ from ..throttle import Throttle
 from ..tls import tlsReason
 from ..tlsconnection import reasonIn
 from .dialogue import NewFlow
-from .exact import readExactly
+from .exact import LARGE_READ, READ, readExactly
 from .flow import Cuts
 from .interface import Reactor
 from .tap import Tap
@@ -34,6 +34,10 @@ FAREWELL = 1.0
 #: An inbound peer has so many seconds for its TLS handshake.  It takes milliseconds; one that has not finished by then
 #: only keeps others from one of the ``max-connections``.
 HANDSHAKE_LIMIT = 10.0
+
+#: So many connections of a source are read in large pieces, where they come one after the other and nobody waits for an
+#: answer.  With hundreds the turn would last too long: what else is read by it, datagrams above all, would wait.
+FEW = 8
 
 #: A TLS connection is read in so many bytes, which is a record: OpenSSL keeps a buffer of the size of the largest read
 #: as long as the connection lives.
@@ -85,8 +89,9 @@ class Connection(Protocol):
         """
         Count it, and let it be paused.
         """
-        readExactly(self._socketed)
-        self._tap = Tap(self._intake.reactor, self.transport)
+        isOneOfFew = len(self._intake.connections) < FEW
+        full = readExactly(self._socketed, LARGE_READ if isOneOfFew and self._flow.patient else READ)
+        self._tap = Tap(self._intake.reactor, self.transport, full)
         self._intake.connections.add(self)
         self._intake.counters.connections += 1
         self._flow.begin()

@@ -7,12 +7,16 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-#: What one read brings at most, in bytes: four pieces as they are taken (:mod:`logrelay.sources.flow`).  With Twisted's
-#: 64 KiB a peer that writes large blocks is waked more often, and messages that pass as they are cost a fifth more.
-READ = 224 * 1024
+from twisted.internet.abstract import FileDescriptor
+
+from ..batches import FILL
+
+#: What one read of Twisted's brings at most, in bytes; and one where a few connections bring all there is: a peer that
+#: writes large blocks is waked less often, and messages that pass as they are cost a fifth less.
+READ, LARGE_READ = FileDescriptor.bufferSize, 4 * FILL
 
 #: What all reads go through: one at a time, since the reactor has one thread.
-_SCRATCH = memoryview(bytearray(READ))
+_SCRATCH = memoryview(bytearray(LARGE_READ))
 
 
 class ExactSocket(socket.socket):
@@ -29,16 +33,23 @@ class ExactSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """
-        Receive at most ``size`` bytes, or :data:`READ`.
+        Receive at most ``size`` bytes, or :data:`LARGE_READ`.
         """
-        return bytes(_SCRATCH[: self.recv_into(_SCRATCH, min(size, len(_SCRATCH)), flags)])
+        return bytes(_SCRATCH[: self.recv_into(_SCRATCH[:size], 0, flags)]) if size else b""
 
 
-def readExactly(transport: Any) -> None:
+def readExactly(transport: Any, size: int) -> int:
     """
-    Have a connection of Twisted's, whose socket nobody can choose, read so from now on.  In memory there is none.
+    Have a TCP connection of Twisted's, whose socket nobody can choose, read so from now on.  UNIX sockets are read in
+    another way, and in memory there is no socket.
+
+    :param size: what a read is to bring at most; also, as Twisted has it, what may wait to be written before a producer
+        is told to pause.
+    :return: what one brings at most.
     """
     found = getattr(transport, "socket", None)
-    if type(found) is socket.socket:
+    if type(found) is socket.socket and found.family != socket.AF_UNIX:
         found.__class__ = ExactSocket
-        transport.bufferSize = READ
+        transport.bufferSize = size
+        return size
+    return READ

@@ -4,7 +4,7 @@ One stream of messages, from the bytes that were read to the route.
 
 from __future__ import annotations
 
-from ..batches import Batch
+from ..batches import FILL, Batch
 from ..complaints import Complaints
 from ..counters import SourceCounters
 from ..errors import FramingError
@@ -39,11 +39,6 @@ class Cuts:
             self._complaints.say("incomplete", why, incomplete - self._incomplete)
             self._incomplete = incomplete
 
-
-#: A read is taken in so many bytes at a time, each from the decoder to the stores before the next: what was just split
-#: and counted is at hand yet when it is converted.  A batch may have more, by what conversion adds to messages of 150
-#: bytes and more, or nearly each would become two.
-PIECE = 56 * 1024
 
 #: What a decoder keeps is counted up to a multiple of so many bytes: what it is exactly changes with each read, and to
 #: tell that costs as much as to store what was read.
@@ -87,8 +82,10 @@ class Flow:
 
         :return: why the stream makes no sense any more, if so.  It has to be closed then.
         """
-        for start in range(0, len(data), PIECE):
-            self._deliver(self._decoder.decode(data[start : start + PIECE]))
+        # Each piece goes from the decoder to the stores before the next: what was just split and counted is at hand yet
+        # when it is converted.
+        for start in range(0, len(data), FILL):
+            self._deliver(self._decoder.decode(data[start : start + FILL]))
         return self._decoder.error
 
     def end(self) -> None:

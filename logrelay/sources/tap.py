@@ -35,9 +35,13 @@ class Tap:
     :ivar _brought: how many bytes came since a read was last not full.
     """
 
-    def __init__(self, clock: IReactorTime, transport: Any) -> None:
+    def __init__(self, clock: IReactorTime, transport: Any, full: int = READ) -> None:
+        """
+        :param full: how many bytes a read brings when more is waiting.
+        """
         self._clock = clock
         self._transport = transport
+        self._full = full
         self._reasons: set[str] = set()
         self._resting: IDelayedCall | None = None
         self._brought = 0
@@ -84,7 +88,7 @@ class Tap:
         A read has brought ``size`` bytes.  After a full one the next follows at once: more is waiting already.
         """
         self._brought += size
-        if size >= READ:
+        if size >= self._full:
             return
         brought, self._brought = self._brought, 0
         if self._resting is None and size >= MUCH and brought < PLENTY:
