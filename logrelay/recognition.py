@@ -119,8 +119,8 @@ def _rfc5424(scope: _Scope, group: bytes) -> bytes:
     :param group: what begins a group: ``(``, or ``(?:`` where they are not wanted.
     """
     data = rb"(?:-|(?:" + _element(scope, rb"(?:") + rb")+)"
-    # A BOM may be there or not, and in one way only: with two, each of many messages would double the time in which they
-    # are found not all to match.
+    # A BOM may be there or not, and in one way only: with two ways, each of many messages would double the time that it
+    # takes to find out that not all are like that.
     mark = rb"(?:" + _BOM + rb"|(?!" + _BOM + rb"))"
     return _header(group) + data + rb"(?: " + mark + group + scope.any + rb"*+)|)"
 
