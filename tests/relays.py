@@ -191,6 +191,7 @@ class LogServer:
         self._factory = factory if context is None else TLSMemoryBIOFactory(_Creator(context), False, factory)
         self._factory.noisy = False
         self._port: Any = None
+        self._reserved: socket.socket | None = None
         self.port = 0
         self.listen()
 
@@ -221,6 +222,7 @@ class LogServer:
         """
         self._port = clock.listenTCP(self.port, self._factory, interface="127.0.0.1")
         self.port = self._port.getHost().port
+        self._release()
 
     async def refuse(self) -> None:
         """
@@ -229,6 +231,22 @@ class LogServer:
         port, self._port = self._port, None
         if port is not None:
             await port.stopListening()
+            # Or somebody else's connection might get the port meanwhile.
+            self._reserved = socket.socket()
+            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._reserved.bind(("127.0.0.1", self.port))
+
+    def _release(self) -> None:
+        reserved, self._reserved = self._reserved, None
+        if reserved is not None:
+            reserved.close()
+
+    async def close(self) -> None:
+        """
+        Be gone for good.
+        """
+        await self.kill()
+        self._release()
 
     def stall(self) -> None:
         """
@@ -272,7 +290,7 @@ class RelayCase(TestCase):
         A log server, until the end of the test.
         """
         server = LogServer(framing, context)
-        self.addCleanup(lambda: Deferred.fromCoroutine(server.kill()))
+        self.addCleanup(lambda: Deferred.fromCoroutine(server.close()))
         return server
 
     def relay(

@@ -699,7 +699,7 @@ class RelpTests(ReloadCase):
         With a smaller window, what is stored already goes out as it is, and what comes after that keeps to the window.
         """
         server = RelpServer()
-        self.addCleanup(lambda: Deferred.fromCoroutine(server.kill()))
+        self.addCleanup(lambda: Deferred.fromCoroutine(server.close()))
         central = destination(server, driver="relp", window=5000)
         relay = self.relay([central], [source()])
         messages = numbered(8000)
@@ -835,6 +835,6 @@ class OrderTests(ReloadCase):
             self.assertTrue(reload.called)
             self.assertEqual([each.state for each in relay.snapshot().destinations], ["idle"] * 2)
             for server in (one, two, three):
-                await server.kill()
+                await server.close()
         await self.turns()
         self.assertEqual(await openDescriptors(reactor), before)

@@ -34,7 +34,7 @@ class RelpCase(RelayCase):
         A server, until the end of the test.
         """
         server = RelpServer()
-        self.addCleanup(lambda: Deferred.fromCoroutine(server.kill()))
+        self.addCleanup(lambda: Deferred.fromCoroutine(server.close()))
         return server
 
     def relpTo(self, *servers: RelpServer, **options: Any) -> LogRelayService:
