@@ -270,6 +270,17 @@ class RealServer:
         # rsyslog counts the space after an RFC 3164 tag as part of the message, syslog-ng does not.
         return [line.removeprefix(b" ") for line in self.output.read_bytes().split(b"\n")[:-1]]
 
+    def last(self) -> list[bytes]:
+        """
+        The text received last, if there is one.  It is found without reading the whole file.
+        """
+        if not self.output.exists():
+            return []
+        with self.output.open("rb") as file:
+            file.seek(max(0, self.output.stat().st_size - 2 * MESSAGE_SIZE))
+            lines = file.read().split(b"\n")
+        return [line.removeprefix(b" ") for line in lines[-2:-1]]
+
     def waitFor(self, count: int, timeout: float = 10.0) -> list[bytes]:
         """
         Wait until at least so many messages are in the file.
