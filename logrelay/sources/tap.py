@@ -12,9 +12,9 @@ from zope.interface import implementer
 from .exact import READ
 
 #: After a read of so many bytes, and less than a full one, a connection rests for so many seconds.  At 400,000 messages
-#: of 250 bytes a second this takes a third of the CPU away.  At 20,000 a second it adds a millisecond to the delay of a
-#: message and leaves 80 % of the CPU free; with two milliseconds the delay was twice as long, and nothing cost less.
-MUCH, REST = 4096, 0.001
+#: of 250 bytes a second this takes a third of the CPU away.  At 20,000 a second it adds about two milliseconds to the
+#: delay of a message and leaves 80 % of the CPU free.
+MUCH, REST = 4096, 0.002
 
 #: Unless the reads of one turn brought so many bytes, up to the one that was not full: then as much may be there again
 #: at once.  A peer that writes large blocks is kept from writing by what is not read; with a rest each time it came to
