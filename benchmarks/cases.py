@@ -99,6 +99,9 @@ _TLS_TARGETS = (CpuAtMost(0.6, "rsyslog"), RateAtLeast(1.5))
 #: have no zone, so that they are RFC 3164 for syslog-ng, and for rsyslog and us are not.
 _LOGGEN = Load("loggen", number=600_000, connections=1)
 
+#: As many a second as keep no relay busy.
+_PACED = Load("paced", number=50_000, connections=1, rate=20_000)
+
 
 def _blocks(wire: Wire = _LF, number: int = 600_000, size: int = 250, connections: int = 4) -> Load:
     return Load("blocks", wire, number, size, connections)
@@ -157,7 +160,7 @@ CASES = (
     Case(
         "latency",
         "delay at 20,000 a second, as it is",
-        Load("paced", number=50_000, connections=1, rate=20_000),
+        _PACED,
         _AS_IS,
         _ALL,
         (LatencyAtMost(5.0),),
@@ -165,7 +168,7 @@ CASES = (
     Case(
         "latency-convert",
         "delay at 20,000 a second, RFC 3164 to RFC 5424",
-        Load("paced", number=50_000, connections=1, rate=20_000),
+        _PACED,
         _COUNTED,
         _PLAIN,
         (LatencyAtMost(5.0),),

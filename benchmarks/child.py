@@ -11,9 +11,9 @@ import select
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import Any
 
+from tests.loads import endProcess
 from tests.real import TOP
 
 #: No such process lives longer, whatever happens to who started it.  Seconds.
@@ -77,9 +77,4 @@ class Child:
         """
         Leave nothing behind, whatever has happened.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.stdout.close()
+        endProcess(self._process)

@@ -94,13 +94,10 @@ class Delivery:
 
         A RELP window of four batches is kept full while each is answered.
         """
-        bucket, isRelp = self.bucket, self.settings.driver == "relp"
-        if bucket is None and not isRelp:
-            return None
-        limits = [] if bucket is None else [bucket.largestBatch]
-        if isRelp:
+        limits = [] if self.bucket is None else [self.bucket.largestBatch]
+        if self.settings.driver == "relp":
             limits.append(max(1, self.settings.window // 4))
-        return min(limits)
+        return min(limits, default=None)
 
     @property
     def searches(self) -> bool:

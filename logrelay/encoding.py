@@ -9,7 +9,7 @@ or NUL.  So a payload can be taken apart without checking it, and two of one fra
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from .batches import MAX_BATCH, Batch, Framing, Origin
@@ -28,7 +28,6 @@ _headers: Remembered[int, bytes] = Remembered(lambda size: b"%d " % size, 4096)
 #: A message sent with LF framing must not hold these: receivers split at LF and NUL, and strip CR.
 _SPACED = bytes.maketrans(TRAILING, b"   ")
 _SPACED_BUT_LF = bytes.maketrans(b"\r\0", b"  ")
-
 
 #: What was split last, and into what.  A decoder splits what a read has brought, to count it, and just behind it a
 #: conversion wants the same pieces: to split is a tenth of what a converted message costs.
@@ -84,17 +83,18 @@ def partOf(batch: Batch, start: int, end: int) -> Batch:
     The messages of a batch from one place up to another, counted from 0, as a batch; it may be empty.
     """
     messages = messagesOf(batch)
-    before, within = (_sizeOf(part, batch.framing) for part in (messages[:start], messages[start:end]))
+    before, within = (sum(_sizes(part, batch.framing)) for part in (messages[:start], messages[start:end]))
     payload = batch.payload[before : before + within]
     return Batch(payload, len(messages[start:end]), batch.framing, batch.origin)
 
 
-def _sizeOf(messages: list[bytes], framing: Framing) -> int:
+def _sizes(messages: list[bytes], framing: Framing) -> Iterator[int]:
     """
-    How many bytes messages take when they are framed.
+    How many bytes each message takes when it is framed.
     """
-    size = sum(map(len, messages))
-    return size + (len(messages) if framing is Framing.LF else sum(len(_headers[len(each)]) for each in messages))
+    if framing is Framing.LF:
+        return (len(each) + 1 for each in messages)
+    return (len(each) + len(_headers[len(each)]) for each in messages)
 
 
 def batchesOf(
@@ -122,8 +122,7 @@ def encode(messages: list[bytes], framing: Framing, origin: Origin) -> list[Batc
     payload = _framed(messages, framing)
     if len(payload) <= MAX_BATCH:
         return [Batch(payload, len(messages), framing, origin)] if messages else []
-    ends = accumulate(_sizeOf([message], framing) for message in messages)
-    return _cut(payload, list(ends), framing, origin)
+    return _cut(payload, list(accumulate(_sizes(messages, framing))), framing, origin)
 
 
 def batchOf(messages: list[bytes], framing: Framing, origin: Origin) -> Batch:

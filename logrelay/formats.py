@@ -94,7 +94,7 @@ class Converter:
             messages = self._stamper.stamped(messagesOf(batch) if messages is None else messages)
         if messages is None:
             batches = reframed(batch, framing)
-            if fits(batches[0], limit) if len(batches) == 1 else all(fits(each, limit) for each in batches):
+            if all(fits(each, limit) for each in batches):
                 return Converted(batches, rewritten.unparsed)
             messages = [message for each in batches for message in messagesOf(each)]
         elif fits(batch, limit - GROWTH) or max(map(len, messages)) <= limit:
@@ -113,10 +113,8 @@ class _AsIs:
     Changes nothing.
     """
 
-    _unchanged = Rewritten(None, 0)
-
     def rewrite(self, batch: Batch, now: float) -> Rewritten:
-        return self._unchanged
+        return Rewritten(None, 0)
 
 
 class _Rewriter(Protocol):

@@ -52,6 +52,7 @@ DECIDED_WITHIN, _LOOK_AGAIN = 0.1, 0.002
 
 #: A transport that has so many bytes to write asks for no more.  That is less than a batch of a busy relay, and so each
 #: goes out as it is: Twisted joins what it has before it sends it, which is a copy when it is more than one.
+#: (It is also what Twisted reads at once, which is far more than a server says.)
 ENOUGH_WRITTEN = 32 * 1024
 
 #: A peer that sends us data that nobody wants may send so much of it before a protocol is attached.

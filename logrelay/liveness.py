@@ -119,7 +119,7 @@ class Liveness:
         """
         Whether the server seems not to read.
         """
-        return self._unreadSince is not None and self._unreadFor(now) >= SUSPECTED * self.stallTimeout
+        return self._unreadFor(now) >= SUSPECTED * self.stallTimeout
 
     @property
     def trickle(self) -> float:

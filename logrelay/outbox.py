@@ -85,12 +85,11 @@ class Outbox:
         """
         Take a batch in, or drop it or older ones by the overflow policy.
         """
-        cost = batch.cost
-        taken = self._makeRoom(batch, cost)
+        taken = self._makeRoom(batch)
         if taken:
             self._batches.append(batch)
             self.end += 1
-            self.cost += cost
+            self.cost += batch.cost
             self.counters.accepted += batch.count
             self.onReadable()
             self._measure()
@@ -105,11 +104,11 @@ class Outbox:
         """
         taken()
 
-    def _makeRoom(self, batch: Batch, cost: int) -> bool:
+    def _makeRoom(self, batch: Batch) -> bool:
         """
         Apply the overflow policy, and say whether the batch may come in.
         """
-        limit = self.settings.size - cost
+        limit = self.settings.size - batch.cost
         match self.settings.overflow:
             case "drop-oldest":
                 while self.cost > limit and self._mayGo:

@@ -106,12 +106,19 @@ class Load:
         """
         Leave nothing behind, whatever has happened: for ``addCleanup``.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.stdout.close()
+        endProcess(self._process)
+
+
+def endProcess(process: subprocess.Popen[Any]) -> None:
+    """
+    End a process with pipes to its standard input and output, and close them.
+    """
+    assert process.stdin is not None and process.stdout is not None
+    process.kill()
+    process.wait()
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stdout.close()
 
 
 def peak(pid: int) -> int:

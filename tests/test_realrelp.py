@@ -210,7 +210,7 @@ class SourceTests(RsyslogCase):
             server = self.server()
             relay = self.relayTo(server, listen)
             rsyslog = await self.rsyslog(addressOf(relay), window=window, sendsTls=tls)
-            sent = numbered(8000, 200)
+            sent = numbered(20_000, 200)
             await self.send(rsyslog, sent)
             self.assertEqual(await self.arrived(server, len(sent)), sent, window)
             await deferToThread(rsyslog.stop)
