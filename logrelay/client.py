@@ -33,6 +33,7 @@ from .failover import (
     CHECKPOINT,
     FAILBACK,
     FINISHED,
+    OPERATOR,
     RELOAD,
     Connected,
     Connecting,
@@ -100,6 +101,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
         self._failback = self._newFailback()
         self._stopped: list[Deferred[None]] = []
         self._held: Deferred[None] | None = None
+        self._heldFor = RELOAD
         self._lastEnd = "start"
 
     # For the owner.
@@ -165,23 +167,25 @@ class FailoverClientFactory(ReconnectingClientFactory):
 
     # For a reload.
 
-    def hold(self) -> Deferred[None]:
+    def hold(self, why: str = RELOAD) -> Deferred[None]:
         """
         End the connection or the attempt that is under way, and make no other before :meth:`resume`.
 
+        :param why: the reason to give for it.
         :return: fires when nothing is under way; after ``drainTimeout`` at the latest.
         :raises RuntimeError: if it is held already.
         """
         if self._held is not None:
             raise RuntimeError("this factory is held already")
         self._held = held = Deferred[None]()
+        self._heldFor = why
         self._failback.stop()
         match self.state:
             case Connected(link):
-                link.finish(RELOAD, self.policy.drainTimeout)
+                link.finish(why, self.policy.drainTimeout)
             case Returning(link, primary):
-                primary.abort(RELOAD, "not needed any more")
-                link.finish(RELOAD, self.policy.drainTimeout)
+                primary.abort(why, "not needed any more")
+                link.finish(why, self.policy.drainTimeout)
             case Connecting():
                 # One that has just failed will say so by itself.
                 with suppress(NotConnectingError):
@@ -216,12 +220,43 @@ class FailoverClientFactory(ReconnectingClientFactory):
         if held is not None:
             held.callback(None)
 
-    def resume(self) -> None:
+    def resume(self, link: Link | None = None) -> None:
         """
         After :meth:`hold` has fired: go on, with the server whose turn it is.
+
+        :param link: a connection to it that stands already.
         """
-        if isinstance(self.state, Waiting):
+        if not isinstance(self.state, Waiting):
+            if link is not None:
+                link.abort(FINISHED, "not needed any more")
+            return
+        if self._heldFor == OPERATOR:
+            self._lastEnd = OPERATOR
+        if link is not None and link.whyGone is None:
+            self._connector.adopt(link)
+        else:
             self._connectIn(0)
+
+    # For an operator.
+
+    def proberOf(self, server: int, verify: bool = False) -> Prober:
+        """
+        What makes probes of a server.
+
+        :param server: by its place in the list.
+        :param verify: whether a probe wants the server's own end besides.
+        """
+        greeting = IGreeting(self.protocolFactory, None)
+        greet = None if greeting is None else greeting.greet
+        return Prober(self.clock, self.endpoints[server], self.newLink, verify, self.policy.drainTimeout, greet)
+
+    def scheduleProbes(self) -> None:
+        """
+        Probe the primary when the rotation now says so, which has been told something new.
+        """
+        self._failback.stop()
+        if isinstance(self.state, Connected):
+            self._scheduleProbe()
 
     def reconfigure(
         self,
@@ -363,8 +398,8 @@ class FailoverClientFactory(ReconnectingClientFactory):
         if not self.continueTrying:
             self._idle()
         elif self._held is not None:
-            self._lastEnd = RELOAD
-            if link.proved and ending.reason not in (RELOAD, UNANSWERED):
+            self._lastEnd = self._heldFor
+            if link.proved and ending.reason not in (self._heldFor, UNANSWERED):
                 self._tell(self.observer.lost, self.rotation.current, link)
             self._rest()
         elif isinstance(self.state, Returning):
@@ -435,12 +470,10 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         settings = self.policy.failback
         verify = settings is not None and settings.probe == "verify"
-        greeting = IGreeting(self.protocolFactory, None)
-        greet = None if greeting is None else greeting.greet
         return Failback(
             self.clock,
             self.rotation,
-            Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout, greet),
+            self.proberOf(0, verify),
             lambda: self._tell(self.observer.probing),
             self._primaryGood,
             self._primaryBad,

@@ -7,7 +7,8 @@ from __future__ import annotations
 import copy
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from . import events
+from .ages import Ages
 from .batches import Batch
 from .bucket import Bucket
 from .client import FailoverClientFactory
@@ -31,8 +33,9 @@ from .events import EventLog
 from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
 from .formats import Form
 from .link import Link
+from .orders import Orders
 from .outbox import Outbox
-from .reporter import Reporter
+from .reporter import Identity, Reporter
 from .routing import Securing, Tally
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
@@ -69,6 +72,7 @@ class Destination:
     :ivar store: what is still to be delivered.
     :ivar counters: what was done so far.
     :ivar factory: the client factory, whose state says what is being done now.
+    :ivar orders: what an operator may order.
     """
 
     def __init__(
@@ -78,13 +82,13 @@ class Destination:
         endpoints: Sequence[IStreamClientEndpoint],
         log: EventLog,
         dropped: Callable[[str, str, int], None],
-        identityOf: Callable[[Link], str] = lambda link: "",
+        identityOf: Callable[[Link], Identity | None] = lambda link: None,
         stateDir: str = "state",
     ) -> None:
         """
         :param stateDir: where the dead-letter file is made when there is need of one.
         :param dropped: told whenever messages are given up: of which source, why, how many.
-        :param identityOf: who the server of a connection proved to be, for people.
+        :param identityOf: who the server of a connection proved to be.
         """
         self._clock = reactor
         self.settings = settings
@@ -99,6 +103,7 @@ class Destination:
         self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._unsecured: deque[tuple[int, Secured]] = deque()
+        self._ages = Ages()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
             reactor,
@@ -125,6 +130,7 @@ class Destination:
         )
         protocols, policy = senderFactory(self.delivery), policyOf(settings)
         self.factory = FailoverClientFactory(reactor, endpoints, protocols, policy, self.reporter)
+        self.orders = Orders(self.factory, lambda server: self.reporter.servers[server])
 
     def _newStore(self, reactor: IReactorTime) -> IStore:
         """
@@ -165,6 +171,7 @@ class Destination:
         """
         Store a batch.  What a store in memory has taken in is not secured before it has settled.
         """
+        self._ages.arrives(self.store.end, self._clock.seconds())
         if secured is None:
             self.store.append(batch, accepted)
             return
@@ -232,6 +239,7 @@ class Destination:
 
         :return: fires when nothing is left to do; what was not delivered stays in the store.
         """
+        self.orders.stop()
         ended: Deferred[None] = Deferred()
         deadline = self._clock.seconds() + limit
 
@@ -414,29 +422,52 @@ class Destination:
         source, reason = key
         self._log.tell(events.Dropped(self.settings.name, source, reason, count))
 
-    def snapshot(self) -> DestinationSnapshot:
+    def _servers(self) -> Iterator[ServerSnapshot]:
+        """
+        The state of each server.
+        """
+        state, rotation, reporter = self.factory.state, self.factory.rotation, self.reporter
+        inUse = rotation.current if isinstance(state, Connected | Returning) else None
+        for place, name in enumerate(reporter.servers):
+            failed, identity = reporter.failures.get(place), reporter.identities.get(place)
+            yield ServerSnapshot(
+                name=name,
+                active=place == inUse,
+                drained=place in rotation.drained,
+                reason=failed.reason if failed else "",
+                text=failed.text if failed else "",
+                failedAt=failed.at if failed else None,
+                identity=identity.names if identity else (),
+                notAfter=identity.notAfter.timestamp() if identity else None,
+            )
+
+    def snapshot(self, notAfter: datetime | None = None) -> DestinationSnapshot:
         """
         The state now.
+
+        :param notAfter: when the certificate that we show expires, in UTC.
         """
         state, store, rotation = self.factory.state, self.store, self.factory.rotation
-        inUse = rotation.current if isinstance(state, Connected | Returning) else None
-        failures = self.reporter.failures
-        servers = tuple(
-            ServerSnapshot(name, place == inUse, *failures.get(place, ("", "")))
-            for place, name in enumerate(self.reporter.servers)
-        )
         return DestinationSnapshot(
             name=self.settings.name,
             state=_STATES[type(state)],
             since=state.until if isinstance(state, Waiting) else state.since,
-            servers=servers,
+            reason=self.reporter.why,
+            servers=tuple(self._servers()),
             proved=isinstance(state, Connected) and state.link.proved,
+            chosen=rotation.chosen,
             goodProbes=rotation.goodProbes,
             requiredProbes=rotation.required,
             bufferCost=store.cost,
             bufferSize=self.settings.buffer.size,
             unsentBatches=store.end - store.sent,
             unsettledBatches=store.sent - store.settled,
+            crowded=store.crowded,
+            unsent=store.unsent,
+            inFlight=store.messages - store.unsent,
+            oldest=self._ages.oldest(store.settled, store.end),
+            ownNotAfter=None if notAfter is None else notAfter.timestamp(),
+            switches=tuple(self.reporter.switches),
             spool=None if self._disk is None else self._disk.snapshot(),
             counters=copy.deepcopy(self.counters),
         )

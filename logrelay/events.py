@@ -103,6 +103,50 @@ class Switched(Event):
 
 
 @attrs.frozen
+class Chosen(Event):
+    """
+    An operator chose a server: it is kept until it fails, or until an operator ends that.
+    """
+
+    text = "{destination}: {server} was chosen by an operator, and stays in use until it fails"
+    destination: str
+    server: str
+
+
+@attrs.frozen
+class Released(Event):
+    """
+    An operator sent a destination back to its primary; no choice of a server holds any more.
+    """
+
+    text = "{destination}: sent back to the primary by an operator"
+    destination: str
+
+
+@attrs.frozen
+class Drained(Event):
+    """
+    An operator took a server out of use.
+    """
+
+    level = "warn"
+    text = "{destination}: {server} was drained by an operator, and is not used until it is undrained"
+    destination: str
+    server: str
+
+
+@attrs.frozen
+class Undrained(Event):
+    """
+    A server that an operator had drained may be used again.
+    """
+
+    text = "{destination}: {server} may be used again"
+    destination: str
+    server: str
+
+
+@attrs.frozen
 class RoundFailed(Event):
     """
     No server could be used; the next round begins after a wait.

@@ -8,7 +8,8 @@ wanted any more ends, gracefully.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -26,6 +27,8 @@ from .feeds import Feeds
 from .link import Link
 from .listeners import Exchange, Listeners
 from .positions import Positions
+from .reporter import Identity
+from .snapshot import DestinationSnapshot
 from .sources import ISource, sourceFor
 from .sources.interface import IAdjustable
 from .stamping import Numbering
@@ -122,6 +125,21 @@ class Parts:
         Keep how far files have been relayed, when nothing is delivered any more.
         """
         await self._positions.stop()
+
+    def snapshots(self) -> Iterator[DestinationSnapshot]:
+        """
+        The state of each destination.
+        """
+        for name, destination in self.destinations.items():
+            tls = self._ways[name].tls
+            yield destination.snapshot(None if tls is None else tls.notAfter)
+
+    @property
+    def notAfter(self) -> datetime | None:
+        """
+        When the certificate that listeners show expires, in UTC; ``None`` where there is none.
+        """
+        return None if self._tls is None else self._tls.notAfter
 
     # Another configuration.
 
@@ -345,11 +363,9 @@ def _open(destinations: Iterable[Destination]) -> None:
         raise
 
 
-def identityOf(link: Link) -> str:
+def identityOf(link: Link) -> Identity | None:
     """
-    Who the server of a connection proved to be, for people; empty without TLS.
+    Who the server of a connection proved to be; ``None`` without TLS.
     """
     peer = peerOf(link.transport)
-    return (
-        "" if peer is None else f" ({', '.join(peer.subjectNames)}, certificate valid until {peer.notAfter:%Y-%m-%d})"
-    )
+    return None if peer is None else Identity(peer.subjectNames, peer.notAfter)

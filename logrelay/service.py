@@ -34,6 +34,7 @@ from .snapshot import ReloadSnapshot, Snapshot
 from .sources import FileSource
 from .sources.interface import Reactor
 from .stamping import Numbering, bootName
+from .steering import Steering
 
 _log = Logger(namespace="logrelay")
 
@@ -47,6 +48,7 @@ class LogRelayService(Service):
 
     :ivar configuration: what it was told to do.
     :ivar log: where its events are told; add observers to it.
+    :ivar steering: what an operator may order.
     :ivar inlet: the way in for other threads; what ``RelayObserver`` and ``RelayHandler`` take.
     """
 
@@ -76,8 +78,11 @@ class LogRelayService(Service):
         # Those that the program still has; the others have nothing to stop.
         self._consumers: WeakSet[RelayConsumer] = WeakSet()
         self._stopped = False
+        self._startedAt = 0.0
+        # Reloads and an operator's orders, one after the other.
         self._reloading = DeferredLock()
         self._lastReload: ReloadSnapshot | None = None
+        self.steering = Steering(self._reloading, lambda: self._destinations, self.log)
         program = self._program
         self.inlet = Inlet(reactor, program.route, self._origin, program.counters, tell=self.log.tell)
         nothing = attrs.evolve(configuration, sources=(), destinations=(), sourceTLS=None)
@@ -118,6 +123,7 @@ class LogRelayService(Service):
         self._parts.openStores()
         super().startService()
         self._stopped = False
+        self._startedAt = self._reactor.seconds()
         self.inlet.start()
         self._parts.start()
 
@@ -262,8 +268,16 @@ class LogRelayService(Service):
         sources = tuple(
             feed.snapshot(addresses.get(feed.name, ()), files.get(feed.name, ())) for feed in self._parts.feeds.all
         )
-        destinations = tuple(destination.snapshot() for destination in self._destinations.values())
-        return Snapshot(self._reactor.seconds(), sources, destinations, self._lastReload)
+        notAfter = self._parts.notAfter
+        return Snapshot(
+            at=self._reactor.seconds(),
+            startedAt=self._startedAt if self.running and not self._stopped else None,
+            bound=self._parts.listeners.bound,
+            sources=sources,
+            destinations=tuple(self._parts.snapshots()),
+            ownNotAfter=None if notAfter is None else notAfter.timestamp(),
+            reload=self._lastReload,
+        )
 
 
 def _entranceName(to: Iterable[str]) -> str:

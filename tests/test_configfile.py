@@ -28,7 +28,19 @@ from logrelay.config import (
 )
 from logrelay.configfile import MAX_FILE, readConfiguration
 from logrelay.errors import ConfigurationError, Problem
-from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, SPOOL, TLS, TOP
+from logrelay.keys import (
+    BUFFER,
+    CONTROL,
+    DESTINATION,
+    FAILBACK,
+    HTTP,
+    SECTIONS,
+    SOURCE,
+    SOURCE_TLS,
+    SPOOL,
+    TLS,
+    TOP,
+)
 from logrelay.listening import Listen
 from logrelay.servers import Server
 
@@ -38,6 +50,7 @@ PIN = "sha256:" + "ab" * 32
 EXAMPLE = """\
 stop-timeout = 30
 state-dir = "state"                 # file positions, dead letters, boot id
+on-switch = []                      # a command
 
 [[source]]
 type = "syslog"
@@ -111,6 +124,12 @@ sync = "full"                       # full | normal
 cert-file = "me.pem"
 key-file = "me.key"
 client-ca-file = "ca.pem"
+
+[control]
+socket = "/run/logrelay/control.sock"
+
+[http]
+listen = "tcp:9514:interface=127.0.0.1"
 """.replace("PIN", PIN)
 
 SOURCE_LINES = '[[source]]\nlisten = "tcp:5140"\n'
@@ -310,9 +329,25 @@ SOURCE_MISTAKES = [
 
 #: Files that are wrong as a whole: what is written, the line (or none), the key, words of what is wrong and the remedy.
 FILE_MISTAKES = [
-    ("on-switch = []\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "not available in this version", "take"),
-    (SOURCE_LINES + DESTINATION_LINES + "[control]", 5, "control", "not available in this version", "take it out"),
-    (SOURCE_LINES + DESTINATION_LINES + "[http]", 5, "http", "not available in this version", "take it out"),
+    ("on-switch = 'x'\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "is not a list", 'write ["x"]'),
+    ("on-switch = ['/x']\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "no program that can be run", "name"),
+    ("on-switch = ['']\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "can't be a program", "write"),
+    (SOURCE_LINES + DESTINATION_LINES + "[control]\nsocket = ''", 6, "control.socket", "can't be the path", "write"),
+    (
+        SOURCE_LINES + DESTINATION_LINES + "[control]\nsocket = '/" + "x" * 107 + "'",
+        6,
+        "control.socket",
+        "longer",
+        "sh",
+    ),
+    (SOURCE_LINES + DESTINATION_LINES + "[http]", 5, "http.listen", "is missing", "add it: tcp:9514"),
+    (
+        SOURCE_LINES + DESTINATION_LINES + "[http]\nlisten = 'udp:1'",
+        6,
+        "http.listen",
+        "not served over HTTP",
+        "tcp:9514",
+    ),
     (SOURCE_LINES + DESTINATION_LINES + "[destinations.b]", 5, "destinations", "unknown", "did you mean destination?"),
     (SOURCE_LINES + DESTINATION_LINES + "[source_tls]", 5, "source_tls", "unknown", "did you mean source-tls?"),
     ("state-dir = ''\n" + SOURCE_LINES + DESTINATION_LINES, 1, "state-dir", "can't be the path", "leave the key out"),
@@ -751,7 +786,7 @@ class TLSFileTests(FileTestCase):
             [
                 (":6", "destination.central.tls.ca-file", "is missing"),
                 (":7", "destination.central.tls.cert-file", "is no certificate"),
-                (":9", "http", "is not available in this version"),
+                (":9", "http.listen", "is missing"),
                 (":10", "source-tls.ca-file", "is missing"),
                 (":11", "source-tls.cert-file", "is no certificate"),
             ],
@@ -806,6 +841,8 @@ HEADERS = {
     BUFFER.header: ("destination", "central", "buffer"),
     SPOOL.header: ("destination", "central", "spool"),
     SOURCE_TLS.header: ("source-tls",),
+    CONTROL.header: ("control",),
+    HTTP.header: ("http",),
 }
 
 WORDS = st.sampled_from(

@@ -4,6 +4,7 @@ One destination at work: what it tells, what it counts, and how it stops.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,12 +20,16 @@ from logrelay.encoding import encode
 from logrelay.errors import RelayStopped
 from logrelay.events import Event, EventLog
 from logrelay.formats import Form
+from logrelay.reporter import Identity
 from logrelay.servers import Server
 from logrelay.snapshot import DestinationSnapshot
 from logrelay.testing import FakeServer
 
 ORIGIN = Origin("tcp:5140", b"host")
 OTHER = Origin("udp:5140", b"host", pausable=False)
+
+#: When the servers' certificates expire.
+EXPIRES = datetime(2030, 1, 2, tzinfo=UTC)
 
 #: The servers' names in events.
 ONE, TWO, THREE = "one:601", "two:601", "three:601"
@@ -60,7 +65,7 @@ class DestinationCase(SynchronousTestCase):
             [server.endpoint for server in self.servers],
             EventLog([self.told.append]),
             lambda *what: self.dropped.append(what),
-            identityOf=lambda link: f" as {link.transport.getPeer().port}",
+            identityOf=lambda link: Identity((str(link.transport.getPeer().port),), EXPIRES),
         )
         return self.destination
 
@@ -90,7 +95,8 @@ class DestinationCase(SynchronousTestCase):
         """
         The event of a connection.
         """
-        return events.Connected("central", (ONE, TWO, THREE)[server], f" as {self.servers[server].address.port}")
+        identity = Identity((str(self.servers[server].address.port),), EXPIRES)
+        return events.Connected("central", (ONE, TWO, THREE)[server], str(identity))
 
     def stop(self, seconds: float = 6) -> None:
         """

@@ -19,16 +19,17 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
+    ages backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
     encoding errors events formats framing headers keys lines listening liveness marks outbox progress recognition relp
-    relpclient relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
+    relpclient relpframes relpserver remembered rendering rotated rotation routing search sections servers snapshot
+    sourcerules
     spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
     spool.reader spool.reading spool.record spool.store stamping store timestamps validation values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger failback failover feeds inlet link listeners positions probe reasons
+    eventlogger failback failover feeds inlet link listeners orders positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
@@ -37,7 +38,7 @@ LAYERS = (
     sources.sockets sources.stdin sources.stream sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
-    "parts service",
+    "parts service steering",
     # Commands, and what is made for other programs.
     """
     __init__ __main__ check cli hangup memory options spoolcommand spooldrop spoollist spooloutput tap
