@@ -19,8 +19,10 @@ from logrelay.batches import Framing
 from logrelay.config import (
     BufferSettings,
     Configuration,
+    ControlSettings,
     DestinationSettings,
     FailbackSettings,
+    HTTPSettings,
     SourceSettings,
     SourceTLSSettings,
     SpoolSettings,
@@ -41,7 +43,7 @@ from logrelay.keys import (
     TLS,
     TOP,
 )
-from logrelay.listening import Listen
+from logrelay.listening import Listen, parseListen
 from logrelay.servers import Server
 
 PIN = "sha256:" + "ab" * 32
@@ -494,6 +496,8 @@ class GoodFileTests(FileTestCase):
             ),
             stateDir=self.file("state"),
             sourceTLS=SourceTLSSettings(self.file("me.pem"), self.file("me.key"), self.file("ca.pem")),
+            control=ControlSettings(wanted=True),
+            http=HTTPSettings(parseListen("tcp:9514:interface=127.0.0.1")),
         )
         self.assertEqual(self.read(EXAMPLE), expected)
 
