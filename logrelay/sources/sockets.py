@@ -217,5 +217,12 @@ def growReceiveBuffer(receiver: socket.socket, size: int) -> int:
         receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
     except OSError:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    return receiveBuffer(receiver)
+
+
+def receiveBuffer(receiver: socket.socket) -> int:
+    """
+    How many bytes a socket keeps that have not been read.
+    """
     # Linux doubles what is asked for, to have room for its own bookkeeping, and tells the double.
     return receiver.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // (2 if sys.platform == "linux" else 1)
