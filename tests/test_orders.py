@@ -188,8 +188,8 @@ class SwitchTests(OrdersCase):
 
     def test_waiting(self) -> None:
         """
-        After a failed round the server that is wanted is tried at once.  If it can't be used either, the rotation goes on
-        behind it.
+        After a failed round the server that is wanted is tried at once.  If it can't be used either, the rotation goes
+        on behind it.
         """
         for server in self.servers:
             server.refuse()
