@@ -232,6 +232,7 @@ class Destination:
         if self._disk is not None:
             self._disk.start()
         self.factory.start()
+        self.orders.start()
 
     def stop(self, limit: float) -> Deferred[None]:
         """
@@ -470,4 +471,5 @@ class Destination:
             switches=tuple(self.reporter.switches),
             spool=None if self._disk is None else self._disk.snapshot(),
             counters=copy.deepcopy(self.counters),
+            activeSince=self.reporter.since if isinstance(state, Connected | Returning) else None,
         )

@@ -334,6 +334,27 @@ class Listening(Event):
 
 
 @attrs.frozen
+class Controllable(Event):
+    """
+    The control socket takes orders.
+    """
+
+    text = "takes orders at {path}"
+    path: str
+
+
+@attrs.frozen
+class NoControl(Event):
+    """
+    There is no control socket: none was configured, and the usual one can't be had.
+    """
+
+    text = "takes no orders: no control socket at {path}: {why}"
+    path: str
+    why: str
+
+
+@attrs.frozen
 class CertificateWarning(Event):
     """
     Something about certificates needs an operator's attention.

@@ -152,19 +152,19 @@ class LogRelayService(Service):
         self._stopped = True
         return Deferred.fromCoroutine(self._stop())
 
-    def reload(self, configuration: Configuration | Callable[[], Configuration], force: bool = False) -> Deferred[None]:
+    def reload(self, configuration: Configuration | Callable[[], Configuration], force: bool = False) -> Deferred[str]:
         """
         Go over to another configuration, after what reloads are under way.  What is in both goes on; stores and
         counters stay.
 
         :param configuration: what to do from now on; or what reads it, when it is its turn.
         :param force: remove destinations though not everything there has settled: that is lost.
-        :return: fires when what is not wanted any more has ended.  Fails with ``LogRelayError`` if the new
-            configuration can't be had; then nothing has changed.
+        :return: what has changed, for people, when what is not wanted any more has ended.  Fails with
+            ``LogRelayError`` if the new configuration can't be had; then nothing has changed.
         """
         return self._reloading.run(lambda: Deferred.fromCoroutine(self._reload(configuration, force)))
 
-    async def _reload(self, wanted: Configuration | Callable[[], Configuration], force: bool) -> None:
+    async def _reload(self, wanted: Configuration | Callable[[], Configuration], force: bool) -> str:
         """
         Go over, and say how that went.
         """
@@ -174,6 +174,7 @@ class LogRelayService(Service):
             configuration = wanted if isinstance(wanted, Configuration) else wanted()
             difference = differenceOf(self.configuration, configuration)
             await self._parts.change(difference, force, lambda: self._reloaded(configuration, str(difference)))
+            return str(difference)
         except Exception as error:
             why = "; ".join(str(error).splitlines()) or repr(error)
             self._lastReload = ReloadSnapshot(self._reactor.seconds(), True, why)

@@ -14,6 +14,7 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.interfaces import IReactorCore
 
 from .config import Configuration
+from .control.service import ControlService
 from .errors import ConfigurationError, LogRelayError, Problem
 from .hangup import Hangup
 from .options import Options
@@ -93,8 +94,11 @@ def makeService(options: Options) -> IService:
 
     try:
         relay = LogRelayService(reactor, read())
-        process = Process(reactor, Hangup(reactor, relay, None if options.configFile is None else read).install)
+        again = None if options.configFile is None else read
+        process = Process(reactor, Hangup(reactor, relay, again).install)
         relay.setServiceParent(process)
+        # What comes later starts after the relay, and stops before it.
+        ControlService(reactor, relay, relay.configuration.control, again).setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

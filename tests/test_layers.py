@@ -19,7 +19,8 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    ages backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
+    ages backoff batches bookmarks bucket config configfile control control.report control.requests control.screen
+    conversion counters decoding destinationrules difference
     encoding errors events formats framing headers keys lines listening liveness marks outbox progress recognition relp
     relpclient relpframes relpserver remembered rendering rotated rotation routing search sections servers snapshot
     sourcerules
@@ -38,17 +39,17 @@ LAYERS = (
     sources.sockets sources.stdin sources.stream sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
-    "parts service steering",
+    "parts service steering control.commands control.connection control.service",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli hangup memory options spoolcommand spooldrop spoollist spooloutput tap
-    testing
+    __init__ __main__ check cli completion control.client controlcommand hangup memory options spoolcommand spooldrop
+    spoollist spooloutput tap testing top
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
 
 #: Those of them that are folders.
-FOLDERS = {"demo", "sources", "spool"}
+FOLDERS = {"control", "demo", "sources", "spool"}
 
 #: What a pure module may not use of the standard library: the network, other threads, and the time.
 IMPURE = {"asyncio", "random", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"}
