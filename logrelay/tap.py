@@ -95,6 +95,11 @@ def makeService(options: Options) -> IService:
         relay = LogRelayService(reactor, read())
         process = Process(reactor, Hangup(reactor, relay, None if options.configFile is None else read).install)
         relay.setServiceParent(process)
+        if relay.configuration.http is not None:
+            # Who does not want it does not load it.
+            from .web.service import HTTPService
+
+            HTTPService(reactor, relay, relay.configuration.http).setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
