@@ -11,7 +11,6 @@ import sys
 from contextlib import suppress
 from html import escape
 
-import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
@@ -160,7 +159,7 @@ class PathTests(WebCase):
         """
         What can't be answered for a defect of ours is 500 and a line in the log; the next request is answered.
         """
-        self.relay_.state = attrs.evolve(relay(), at="never")
+        self.relay_.state = relay(destinationSnapshot(servers=()))
         self.assertEqual((await self.ask(self.port, "/")).code, 500)
         self.assertEqual(len(self.flushLoggedErrors(Exception)), 1)
         self.relay_.state = relay()
