@@ -4,12 +4,13 @@ The relay over HTTP.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from html import escape
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,20 +23,22 @@ from logrelay import events
 from logrelay.config import HTTPSettings
 from logrelay.errors import LogRelayError
 from logrelay.listening import parseWebListen
+from logrelay.web.answers import Kept
 from logrelay.web.channel import CONNECTIONS, LASTS, LINE, LINGERS
 from logrelay.web.front import Front
 from logrelay.web.history import KEPT, History
 from logrelay.web.replies import ALWAYS, Answer
 from logrelay.web.service import HTTPService
-from logrelay.web.stream import LISTENERS, eventOf
+from logrelay.web.stream import LISTENERS, PATIENCE, Stream, eventOf
 from logrelay.web.words import duration, number, size
 
 from .loopback import scripted
 from .relays import client, counted, destination, numbered, source
-from .requests import LIMIT, Reply, Still, WebCase, everything
+from .requests import LIMIT, Reply, Still, WebCase, everything, exchange
 from .snapshots import destination as destinationSnapshot
 from .snapshots import relay, server
 from .snapshots import source as sourceSnapshot
+from .twistds import Foreground
 
 EVIL = '<script>alert("1")</script>'
 
@@ -238,6 +241,18 @@ class GateTests(WebCase):
             " stop what uses it",
         )
 
+    def test_twistd(self) -> None:
+        """
+        ``twistd logrelay --http`` serves it, and says where; a port in use ends it with one line.
+        """
+        simple = ("--listen", "tcp:0:interface=127.0.0.1", "--primary", "127.0.0.1:1")
+        relay = Foreground(self, *simple, "--http", "tcp:0")
+        port = int(relay.says(r"a page, metrics and status are at http://127\.0\.0\.1:(\d+)/"))
+        self.assertEqual(Reply.of(exchange(port, GET)).code, 200)
+        second = Foreground(self, *simple, "--http", f"tcp:{port}")
+        self.assertEqual(second.wait(), 1)
+        self.assertIn(f"HTTP: cannot listen on tcp:{port}: Address already in use", second.said.read_text())
+
     def test_onlyIfWanted(self) -> None:
         """
         Who has not configured HTTP imports neither twisted.web nor prometheus_client; who has, both.
@@ -407,7 +422,7 @@ class TimeTests(SynchronousTestCase):
         self.clock = Clock()
         self.front = Front(self.clock, lambda request: Answer(b"answer"))
 
-    def connect(self) -> tuple[object, StringTransportWithDisconnection]:
+    def connect(self) -> tuple[Any, StringTransportWithDisconnection]:
         """
         One connection.
         """
@@ -423,7 +438,7 @@ class TimeTests(SynchronousTestCase):
         """
         channel, transport = self.connect()
         for _ in range(int(LASTS) - 1):
-            channel.dataReceived(b"x")  # type: ignore[attr-defined]
+            channel.dataReceived(b"x")
             self.clock.advance(1)
         self.assertEqual(transport.value(), b"")
         self.clock.advance(1)
@@ -439,7 +454,7 @@ class TimeTests(SynchronousTestCase):
         self.front = Front(self.clock, lambda request: None)
         for _ in range(CONNECTIONS):
             channel, _ = self.connect()
-            channel.dataReceived(GET)  # type: ignore[attr-defined]
+            channel.dataReceived(GET)
         _, transport = self.connect()
         self.assertEqual(Reply.of(transport.value()).code, 503)
         self.assertFalse(transport.connected)
@@ -450,9 +465,63 @@ class TimeTests(SynchronousTestCase):
         """
         self.front = Front(self.clock, lambda request: None)
         channel, transport = self.connect()
-        channel.dataReceived(GET)  # type: ignore[attr-defined]
+        channel.dataReceived(GET)
         self.clock.advance(LASTS)
         self.assertFalse(transport.connected)
+
+    def test_slowListener(self) -> None:
+        """
+        A live page that does not read gets nothing more, and is gone after a while; one that reads again is told
+        how it is then.
+        """
+        drawn = [b"one"]
+        stream = Stream(self.clock, lambda: drawn[0])
+        self.front = Front(self.clock, stream.listen)
+        for patience, expected in ((PATIENCE + 3, False), (PATIENCE / 2, True)):
+            drawn[0] = b"one"
+            channel, transport = self.connect()
+            channel.dataReceived(GET)
+            self.clock.advance(0)
+            self.assertIn(b"data: one\n", transport.value())
+            channel.pauseProducing()
+            transport.clear()
+            drawn[0] = b"two"
+            for _ in range(int(patience)):
+                self.clock.advance(1)
+            self.assertEqual(transport.value(), b"")
+            self.assertEqual((transport.connected, len(stream.listeners)), (expected, int(expected)))
+        drawn[0] = b"three"
+        channel.resumeProducing()
+        self.clock.advance(2)
+        self.assertIn(b"data: three\n", transport.value())
+        stream.close()
+
+    def test_costly(self) -> None:
+        """
+        What takes long to draw is drawn less often, for those who ask and for live pages.
+        """
+        made: list[float] = []
+
+        def make() -> bytes:
+            made.append(self.clock.seconds())
+            self.clock.rightNow += 1
+            return b"%d" % len(made)
+
+        kept = Kept(self.clock, make)
+        self.assertEqual([kept(), kept()], [b"1", b"1"])
+        self.clock.advance(10)
+        self.assertEqual(kept(), b"2")
+        made.clear()
+        stream = Stream(self.clock, make)
+        self.front = Front(self.clock, stream.listen)
+        channel, _ = self.connect()
+        channel.dataReceived(GET)
+        for _ in range(100):
+            self.clock.advance(1)
+            stream.happened(events.Reloaded("nothing"))
+        self.assertLessEqual(len(made), 6)
+        self.assertGreaterEqual(len(made), 4)
+        stream.close()
 
 
 class Transport(StringTransportWithDisconnection):
@@ -492,7 +561,7 @@ class StreamTests(WebCase):
 
             def says(text: bytes) -> bool:
                 nonlocal said
-                with suppress(BlockingIOError):
+                with contextlib.suppress(BlockingIOError):
                     said += connection.recv(1 << 20)
                 return text in said
 

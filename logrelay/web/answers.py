@@ -51,10 +51,10 @@ class Answers:
         self._snapshot = snapshot
         self._onlyLoopback = onlyLoopback
         exposition = expositionOf(snapshot)
-        document = _Kept(reactor, lambda: documentOf(snapshot(), history))
-        status = _Kept(reactor, lambda: json.dumps(asData(snapshot()), indent=1).encode())
-        self._metrics: dict[str, _Kept[tuple[bytes, str]]] = {
-            kind: _Kept(reactor, lambda kind=kind: exposition(kind))  # type: ignore[misc]
+        document = Kept(reactor, lambda: documentOf(snapshot(), history))
+        status = Kept(reactor, lambda: json.dumps(asData(snapshot()), indent=1).encode())
+        self._metrics: dict[str, Kept[tuple[bytes, str]]] = {
+            kind: Kept(reactor, lambda kind=kind: exposition(kind))  # type: ignore[misc]
             for kind in ("", "application/openmetrics-text")
         }
         self.stream = Stream(reactor, lambda: contentOf(snapshot(), history))
@@ -137,7 +137,7 @@ def _isOwn(host: bytes) -> bool:
     return True
 
 
-class _Kept(Generic[T]):
+class Kept(Generic[T]):
     """
     Something that is made when it is asked for, and kept for a time that depends on what it took to make.
     """
