@@ -99,6 +99,11 @@ def makeService(options: Options) -> IService:
         relay.setServiceParent(process)
         # What comes later starts after the relay, and stops before it.
         ControlService(reactor, relay, relay.configuration.control, again).setServiceParent(process)
+        if relay.configuration.http is not None:
+            # Who does not want it does not load it.
+            from .web.service import HTTPService
+
+            HTTPService(reactor, relay, relay.configuration.http).setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -25,7 +25,8 @@ LAYERS = (
     relpclient relpframes relpserver remembered rendering rotated rotation routing search sections servers snapshot
     sourcerules
     spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
-    spool.reader spool.reading spool.record spool.store stamping store timestamps validation values watched window
+    spool.reader spool.reading spool.record spool.store stamping store timestamps validation values verdict watched
+    window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
@@ -40,6 +41,11 @@ LAYERS = (
     """,
     # Composition.
     "parts service steering control.commands control.connection control.service",
+    # What shows a relay.
+    """
+    web web.answers web.channel web.collector web.destinationview web.front web.history web.markup web.metrics web.page
+    web.plots web.replies web.service web.stream web.words
+    """,
     # Commands, and what is made for other programs.
     """
     __init__ __main__ check cli completion control.client controlcommand hangup memory options spoolcommand spooldrop
@@ -49,7 +55,7 @@ LAYERS = (
 )
 
 #: Those of them that are folders.
-FOLDERS = {"control", "demo", "sources", "spool"}
+FOLDERS = {"control", "demo", "sources", "spool", "web"}
 
 #: What a pure module may not use of the standard library: the network, other threads, and the time.
 IMPURE = {"asyncio", "random", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"}
