@@ -4,6 +4,7 @@ The twistd plugin: flags or a file to a service.  The only module that names the
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -16,6 +17,7 @@ from twisted.internet.interfaces import IReactorCore
 from .config import Configuration
 from .errors import ConfigurationError, LogRelayError, Problem
 from .hangup import Hangup
+from .notify import Notifier, watchingIn
 from .options import Options
 from .service import LogRelayService
 from .tls import checkFiles, checkSourceFiles
@@ -95,6 +97,9 @@ def makeService(options: Options) -> IService:
         relay = LogRelayService(reactor, read())
         process = Process(reactor, Hangup(reactor, relay, None if options.configFile is None else read).install)
         relay.setServiceParent(process)
+        watching = watchingIn(os.environ)
+        if watching is not None:
+            Notifier(reactor, relay, watching).setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

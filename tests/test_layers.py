@@ -29,7 +29,7 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger failback failover feeds inlet link listeners orders positions probe reasons
+    eventlogger expiry failback failover feeds health hook inlet link listeners orders positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
@@ -41,7 +41,7 @@ LAYERS = (
     "parts service steering",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli hangup memory options spoolcommand spooldrop spoollist spooloutput tap
+    __init__ __main__ check cli hangup memory notify options spoolcommand spooldrop spoollist spooloutput tap
     testing
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
