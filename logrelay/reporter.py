@@ -141,8 +141,9 @@ class Reporter(FailoverObserver):
             self.why = reason
             self.counters.switches += 1
             self.switches.appendleft(SwitchSnapshot(self.clock(), before, name, reason))
-            if told:
-                self.log.tell(events.Switched(self.name, before, name, reason))
+            # Whoever follows the server in use needs every one.  They are few: a round with nothing proved makes the
+            # next one wait.
+            self.log.tell(events.Switched(self.name, before, name, reason))
 
     def lost(self, server: int, link: Link) -> None:
         """

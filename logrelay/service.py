@@ -26,7 +26,10 @@ from .entrance import Entrance
 from .errors import ConfigurationError, Problem, RelayStopped
 from .eventlogger import logEvent
 from .events import EventLog
+from .expiry import Expiry
 from .feeds import Feed
+from .health import Health
+from .hook import Hook
 from .inlet import Inlet
 from .listeners import addressesOf
 from .parts import Parts
@@ -85,6 +88,10 @@ class LogRelayService(Service):
         self.steering = Steering(self._reloading, lambda: self._destinations, self.log)
         program = self._program
         self.inlet = Inlet(reactor, program.route, self._origin, program.counters, tell=self.log.tell)
+        self._health = Health(reactor, lambda: self._destinations.values())
+        self._expiry = Expiry(reactor, self.log, self._renewed)
+        self._hook = Hook(reactor, lambda: self.configuration.onSwitch, self.log)
+        self.log.observers += [self._expiry.observe, self._hook.observe]
         nothing = attrs.evolve(configuration, sources=(), destinations=(), sourceTLS=None)
         self._parts.begin(differenceOf(nothing, configuration))
 
@@ -125,12 +132,23 @@ class LogRelayService(Service):
         self._stopped = False
         self._startedAt = self._reactor.seconds()
         self.inlet.start()
+        self._hook.start()
         self._parts.start()
+        self._health.start()
+        self._expiry.start()
+
+    def _renewed(self) -> Snapshot:
+        """
+        The state now, after certificates have been read whose files have changed.
+        """
+        self._parts.readCertificates()
+        return self.snapshot()
 
     async def _stop(self) -> None:
         """
         Close the sources, deliver what is stored, end the connections.
         """
+        self._expiry.stop()
         self.inlet.stop()
         for consumer in tuple(self._consumers):
             consumer.stop()
@@ -140,6 +158,8 @@ class LogRelayService(Service):
         # What a reload has left to end.
         await self._reloading.run(lambda: None)
         await self._parts.finish()
+        self._health.stop()
+        await self._hook.stop()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -168,6 +188,7 @@ class LogRelayService(Service):
         """
         Go over, and say how that went.
         """
+        self.log.tell(events.Reloading())
         try:
             if self._stopped:
                 raise RelayStopped("the relay has stopped")
@@ -277,6 +298,7 @@ class LogRelayService(Service):
             sources=sources,
             destinations=tuple(self._parts.snapshots()),
             ownNotAfter=None if notAfter is None else notAfter.timestamp(),
+            ailments=self._health.ailments,
             reload=self._lastReload,
         )
 

@@ -4,6 +4,7 @@ The twistd plugin: flags or a file to a service.  The only module that names the
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -17,6 +18,7 @@ from .config import Configuration
 from .control.service import ControlService
 from .errors import ConfigurationError, LogRelayError, Problem
 from .hangup import Hangup
+from .notify import Notifier, watchingIn
 from .options import Options
 from .service import LogRelayService
 from .tls import checkFiles, checkSourceFiles
@@ -104,6 +106,9 @@ def makeService(options: Options) -> IService:
             from .web.service import HTTPService
 
             HTTPService(reactor, relay, relay.configuration.http).setServiceParent(process)
+        watching = watchingIn(os.environ)
+        if watching is not None:
+            Notifier(reactor, relay, watching).setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

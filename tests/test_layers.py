@@ -31,7 +31,7 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger failback failover feeds inlet link listeners orders positions probe reasons
+    eventlogger expiry failback failover feeds health hook inlet link listeners orders positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
@@ -48,8 +48,8 @@ LAYERS = (
     """,
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli completion control.client controlcommand hangup memory options spoolcommand spooldrop
-    spoollist spooloutput tap testing top
+    __init__ __main__ check cli completion control.client controlcommand hangup memory notify options spoolcommand
+    spooldrop spoollist spooloutput tap testing top
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
