@@ -64,9 +64,7 @@ def summaryOf(snapshot: Snapshot, remarks: list[Remark]) -> str:
     The whole relay in one line.
     """
     if not remarks:
-        count = len(snapshot.destinations)
-        where = "the destination uses its" if count == 1 else f"all {count} destinations use their"
-        return f"All is well: {where} primary"
+        return "All is well: every destination uses its primary"
     first, more = remarks[0], len(remarks) - 1
     return f"{first}{f' (and {more} more)' if more else ''}"
 
