@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
-from . import spoolcommand
+from . import importcommand, spoolcommand
 from .check import findings
 from .config import Configuration, warningsOf
 from .configfile import readConfiguration
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
     spoolcommand.addTo(commands)
+    importcommand.addTo(commands)
     return parser
 
 

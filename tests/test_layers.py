@@ -20,7 +20,12 @@ LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
     backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
-    encoding errors events formats framing headers keys lines listening liveness marks outbox progress recognition relp
+    encoding errors events formats framing headers
+    importing importing.checking importing.conversion importing.destinations importing.destinationtables
+    importing.joining importing.options importing.parts importing.paths importing.remarks importing.rendering
+    importing.sources importing.sourcetables importing.sourcetls importing.statements importing.tokens
+    importing.treatments importing.tree importing.values
+    keys lines listening liveness marks outbox progress recognition relp
     relpclient relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
     spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
     spool.reader spool.reading spool.record spool.store stamping store timestamps validation values watched window
@@ -40,14 +45,14 @@ LAYERS = (
     "parts service",
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli hangup memory options spoolcommand spooldrop spoollist spooloutput tap
+    __init__ __main__ check cli hangup importcommand memory options spoolcommand spooldrop spoollist spooloutput tap
     testing
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
 
 #: Those of them that are folders.
-FOLDERS = {"demo", "sources", "spool"}
+FOLDERS = {"demo", "importing", "sources", "spool"}
 
 #: What a pure module may not use of the standard library: the network, other threads, and the time.
 IMPURE = {"asyncio", "random", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"}
