@@ -22,9 +22,9 @@ LAYERS = (
     backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
     encoding errors events formats framing headers
     importing importing.checking importing.conversion importing.destinations importing.destinationtables
-    importing.joining importing.options importing.parts importing.paths importing.remarks importing.rendering
-    importing.sources importing.sourcetables importing.sourcetls importing.statements importing.tokens
-    importing.treatments importing.tree importing.values
+    importing.fitting importing.globaltable importing.joining importing.localsources importing.options
+    importing.parts importing.paths importing.remarks importing.rendering importing.sources importing.sourcetables
+    importing.sourcetls importing.statements importing.tokens importing.treatments importing.tree importing.values
     keys lines listening liveness marks outbox progress recognition relp
     relpclient relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
     spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock

@@ -26,7 +26,10 @@ from .rendering import render
 _ROUNDS = 10
 
 #: Keys without which a source or destination would be another one, or less safe.
-_VITAL = {"listen", "path", "primary", "port", "localip", "ip-protocol", "transport", "tls", "type"}
+_VITAL = {
+    *("type", "listen", "path", "primary", "port", "localip", "ip-protocol", "transport"),
+    *("tls", "ca-file", "ca-dir", "pins"),
+}
 
 #: Keys that name what must be there when the relay starts.
 _FILES = {
@@ -119,12 +122,12 @@ def _takeOut(relay: Relay, parts: dict[KeyPath, Part], path: KeyPath, problem: P
     keys = part.tables.get(table, {})
     entry = keys.get(key)
     line = entry.line if entry is not None else part.line
-    if entry is not None and isinstance(entry.value, list) and isinstance(path[-1], int):
+    if entry is not None and isinstance(entry.value, list) and key == "failovers" and isinstance(path[-1], int):
         gone: Any = entry.value
         what = f"{part.origin}: {shown(gone[path[-1]])} was left out of {key}: {problem.what}"
         kept: Any = [each for place, each in enumerate(gone) if place != path[-1]]
         part.put(f"{table}.{key}" if table else key, kept, line)
-    elif entry is not None and key not in _VITAL and part is not relay.sourceTLS:
+    elif entry is not None and (key not in _VITAL or table == "spool") and part is not relay.sourceTLS:
         what = f"{part.origin}: {key} was left out: {problem.what}"
         del keys[key]
     elif key == "failback" and key in part.tables:

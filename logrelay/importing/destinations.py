@@ -16,9 +16,8 @@ from .destinationtables import DESTINATION, DISK_BUFFER, FAILBACK, FAILOVER, TLS
 from .options import Draft, apply
 from .parts import Part, Value
 from .remarks import Remarks
-from .sources import written
 from .treatments import HINTS
-from .tree import Call, Node, split
+from .tree import Call, Node, split, written
 
 #: The version of IP of each driver that is translated; ``None``: that of ``ip-protocol()``.
 DRIVERS = {"network": None, "syslog": None, "tcp": None, "tcp6": "6"}

@@ -8,18 +8,22 @@ from collections.abc import Iterable
 
 import attrs
 
-from ..config import smallestBuffer, smallestSpool
-from ..values import sizeText
 from .destinations import Destinations
-from .parts import Entry, Part, Relay
+from .fitting import fit, merge
+from .parts import Part, Relay
 from .paths import Definition, Path, Step, effect
 from .remarks import NotReadable, Remarks
 from .sources import Sources
 from .statements import Content
-from .treatments import DEFAULT_MESSAGE
 
 #: A relay with more should be several.
 MAX_SOURCES, MAX_DESTINATIONS = 1000, 100
+
+#: What to do without steps; without others it can be done at the server.
+_REMEDIES = {
+    "filter": "filter at the server, or give what must not be sent no way to the source",
+    "filterx": "filter at the server, or give what must not be sent no way to the source",
+}
 
 #: Flags that say what the relay does anyway.
 _IDLE = ("flow-control",)
@@ -49,9 +53,9 @@ class Joining:
         self._destinations()
         self._paths()
         self._sources()
-        _merge(self.relay)
+        merge(self.relay)
         for destination in self.relay.destinations:
-            self._fit(destination)
+            fit(self.relay, destination, self.remarks)
         if not any(str(_value(source, "listen")).startswith("tls:") for source in self.relay.sources):
             self.relay.sourceTLS = None
         return self.relay
@@ -172,38 +176,6 @@ class Joining:
             self.remarks.add(destination.line, what, "write a source for it by hand, and then the destination")
             self.relay.drop(destination)
 
-    def _fit(self, destination: Part) -> None:
-        """
-        Have a destination take the longest messages of its sources, and its stores hold them.
-        """
-        longest = DEFAULT_MESSAGE, 0
-        for source in self.relay.sources:
-            entry = source.find("max-message-size")
-            if entry is not None and destination.name in source.to:
-                longest = max(longest, (_bytes(entry), entry.line))
-        if longest[0] > DEFAULT_MESSAGE and destination.find("max-message-size") is None:
-            destination.put("max-message-size", *longest)
-        size = max(DEFAULT_MESSAGE, _bytes(destination.find("max-message-size")))
-        for key, least in (("buffer.size", smallestBuffer(size)), ("spool.size", smallestSpool(size))):
-            entry = destination.find(key)
-            if entry is not None and _bytes(entry) < least:
-                destination.put(key, least, entry.line)
-                what = f"{destination.origin}: {key} became {sizeText(least)}"
-                self.remarks.add(entry.line, what, "that is the least with messages of this length")
-
-
-_REMEDIES = {
-    "filter": "filter at the server, or give what must not be sent no way to the source",
-    "filterx": "filter at the server, or give what must not be sent no way to the source",
-}
-
-
-def _bytes(entry: Entry | None) -> int:
-    """
-    The size that a key is set to; 0 if it is not.
-    """
-    return entry.value if entry is not None and isinstance(entry.value, int) else 0
-
 
 def _value(part: Part, key: str) -> object:
     """
@@ -211,16 +183,3 @@ def _value(part: Part, key: str) -> object:
     """
     entry = part.find(key)
     return None if entry is None else entry.value
-
-
-def _merge(relay: Relay) -> None:
-    """
-    Make one source of those that are the same: what comes there then goes to the destinations of each.
-    """
-    known: dict[str, Part] = {}
-    for source in relay.sources:
-        place = repr(sorted((key, entry.value) for key, entry in source.keys.items()))
-        known.setdefault(place, source).to.update(source.to)
-    relay.sources = list(known.values())
-    for source in relay.sources:
-        source.to = {each.name: None for each in relay.destinations if each.name in source.to}

@@ -4,31 +4,21 @@ The drivers of syslog-ng's sources, as sources of ours.
 
 from __future__ import annotations
 
-import glob
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from ..values import Mistake, shown
 from . import values
-from .options import Draft, apply, table
+from .localsources import LOCAL, escaped
+from .options import Draft, apply
 from .parts import Part, Relay
 from .remarks import Remarks
-from .sourcetables import DEFAULT_DRIVERS, FILE_SOURCE, NETWORK_SOURCE, SOURCE, UNIX_SOURCE
+from .sourcetables import DEFAULT_DRIVERS, NETWORK_SOURCE
 from .sourcetls import present
 from .tokens import Token, TokenKind
 from .treatments import HINTS, family, port
-from .tree import Call, Node, split
-
-#: Where journald passes on what programs of this host log, if ``ForwardToSyslog=yes`` tells it to.
-JOURNAL = "unix-dgram:/run/systemd/journal/syslog"
-
-_JOURNAL_REMEDY = (
-    "set ForwardToSyslog=yes in journald.conf if it is not set; where systemd does not run, write"
-    ' listen = "unix-dgram:/dev/log"'
-)
+from .tree import Call, Node, split, written
 
 
 @attrs.frozen
@@ -102,7 +92,7 @@ class Sources:
         Make the source of one driver, if it can be made.
         """
         draft = Draft(Part(f"{name}, {call.name}()", call.line), self.remarks)
-        make = self._network if call.name in LISTENERS else _OTHERS.get(call.name)
+        make = self._network if call.name in LISTENERS else LOCAL.get(call.name)
         if make is None:
             hint = _HINTS.get(call.name, "logrelay has no such source: have its messages sent to a socket of the relay")
             self.remarks.add(call.line, f"{draft.part.origin} was left out", hint)
@@ -164,13 +154,6 @@ class Sources:
             yield from self._one(name, Call(driver, call.line, call.items), options)
 
 
-def written(node: Node) -> str:
-    """
-    What a node begins with, for people.
-    """
-    return shown(node.text if isinstance(node, Token) else node.bracket)
-
-
 def listenText(kind: str, number: int, interface: str, backlog: int) -> str:
     """
     Where to listen, as our configuration says it.
@@ -183,107 +166,5 @@ def listenText(kind: str, number: int, interface: str, backlog: int) -> str:
     return ":".join(fields)
 
 
-def escaped(value: str) -> str:
-    """
-    A value within a Twisted endpoint description.
-    """
-    return re.sub(r"([\\:=])", r"\\\1", value)
-
-
-def _unix(draft: Draft, call: Call, options: Sequence[Call]) -> None:
-    """
-    ``unix-dgram()`` and ``unix-stream()``.
-    """
-    name = _first(call)
-    apply(UNIX_SOURCE, HINTS, draft, options)
-    if name == "/dev/log":
-        _fromJournal(draft, call)
-        return
-    kind = "unix-dgram" if call.name == "unix-dgram" else "unix"
-    draft.part.put("listen", f"{kind}:{escaped(name)}", call.line)
-    if kind == "unix":
-        draft.part.put("framing", "lf", call.line)
-
-
-def _system(draft: Draft, call: Call, options: Sequence[Call]) -> None:
-    """
-    ``system()`` and ``systemd-journal()``: what this host says.
-    """
-    apply({}, HINTS, draft, options)
-    _fromJournal(draft, call)
-
-
-def _fromJournal(draft: Draft, call: Call) -> None:
-    """
-    What programs write to ``/dev/log``, which is journald's where systemd runs; it passes that on.
-    """
-    draft.part.put("listen", JOURNAL, call.line)
-    what = f"{draft.part.origin} became the socket that journald passes messages on to"
-    draft.remarks.add(call.line, what, _JOURNAL_REMEDY)
-
-
-def _systemdSyslog(draft: Draft, call: Call, options: Sequence[Call]) -> None:
-    """
-    The socket that systemd passes.
-    """
-    apply(table(*SOURCE), HINTS, draft, options)
-    draft.part.put("listen", "systemd:domain=UNIX:index=0", call.line)
-
-
-def _file(draft: Draft, call: Call, options: Sequence[Call]) -> None:
-    """
-    ``file()``.  Wildcards in its name have always been wildcards.
-    """
-    name = _first(call)
-    if name.startswith(("/proc/", "/dev/", "/sys/")):
-        raise Mistake(f"{shown(name)} is not a file that grows", "journald passes on what the kernel says, too")
-    apply(FILE_SOURCE, HINTS, draft, options)
-    draft.part.put("type", "file", call.line)
-    draft.part.put("path", name.replace("[", "[[]"), call.line)
-
-
-def _wildcardFile(draft: Draft, call: Call, options: Sequence[Call]) -> None:
-    """
-    ``wildcard-file()``.
-    """
-    apply(FILE_SOURCE, HINTS, draft, options)
-    given = draft.given
-    for each in ("base-dir", "filename-pattern"):
-        if each not in given:
-            raise Mistake(f"it has no {each}()", "write a source with the path of the files")
-    folder, pattern = values.path(given["base-dir"]), values.text(given["filename-pattern"])
-    deep = "recursive" in given and values.truth(given["recursive"])
-    path = os.path.join(glob.escape(folder), *(["**"] if deep else []), pattern.replace("[", "[[]"))
-    draft.part.put("type", "file", call.line)
-    draft.part.put("path", path, call.line)
-
-
-def _stdin(draft: Draft, call: Call, options: Sequence[Call]) -> None:
-    """
-    Standard input, a line each.
-    """
-    apply(table(*SOURCE), HINTS, draft, options)
-    draft.part.put("type", "stdin", call.line)
-    draft.part.put("framing", "lf", call.line)
-
-
-def _first(call: Call) -> str:
-    """
-    The path that a driver begins with.
-    """
-    return values.path(Call(call.name, call.line, call.items[:1]))
-
-
-_OTHERS: dict[str, Callable[[Draft, Call, Sequence[Call]], None]] = {
-    "file": _file,
-    "stdin": _stdin,
-    "system": _system,
-    "systemd-journal": _system,
-    "systemd-syslog": _systemdSyslog,
-    "unix-dgram": _unix,
-    "unix-stream": _unix,
-    "wildcard-file": _wildcardFile,
-}
-
 #: Every driver that is translated.
-DRIVERS = (*LISTENERS, *_OTHERS, "default-network-drivers")
+DRIVERS = (*LISTENERS, *LOCAL, "default-network-drivers")

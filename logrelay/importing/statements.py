@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import attrs
 
+from .globaltable import GLOBAL
 from .options import Draft, apply
 from .parts import Part
 from .paths import Definition, Path, Paths
 from .remarks import NotReadable, Remarks, plain
-from .sourcetables import GLOBAL
 from .tokens import Token, TokenKind
 from .treatments import HINTS
 from .tree import Group, Node, keyword, parse, split

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
+from ..values import shown
 from .remarks import NotReadable
 from .tokens import Token, TokenKind, tokens
 
@@ -147,3 +148,10 @@ def split(items: Sequence[Node]) -> tuple[list[Call], list[Node]]:
             rest.append(item)
         place += 1
     return calls, rest
+
+
+def written(node: Node) -> str:
+    """
+    What a node begins with, for people.
+    """
+    return shown(node.text if isinstance(node, Token) else node.bracket)

@@ -8,6 +8,9 @@ from ..values import Mistake, shown
 from .tokens import Token, TokenKind
 from .tree import Call, Group
 
+#: More than any list of servers, flags or fingerprints that people write has.
+MAX_VALUES = 100
+
 _TRUE, _FALSE = ("yes", "on", "1"), ("no", "off", "0")
 
 
@@ -61,6 +64,8 @@ def texts(call: Call) -> list[str]:
     """
     if not call.items or any(isinstance(each, Group) for each in call.items):
         raise Mistake("it is no list of names", "write what it means into the new file")
+    if len(call.items) > MAX_VALUES:
+        raise Mistake(f"it has more than {MAX_VALUES} values", "write those that you need into the new file")
     return [checked(each).text for each in call.items if isinstance(each, Token)]
 
 
