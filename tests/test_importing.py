@@ -640,16 +640,12 @@ class PathsTests(SynchronousTestCase):
 
 
 #: What configurations are made of, and what they are not.
-PIECES = st.sampled_from(
-    (
-        *r"""source destination log options filter flags s d "s" { } { } ( ) ( ) ; ; [ ] network( syslog( tcp( udp( tls(
+WORDS = r"""source destination log options filter flags s d "s" { } { } ( ) ( ) ; ; [ ] network( syslog( tcp( udp( tls(
         file( failover( servers( failback( "a" 'b' "/x" '/y' port( 514 0 -1 70000 9999999999999999999 1.5 1Gi transport(
         udp tls disk-buffer( reliable(yes) dir( time-reopen( log-msg-size( peer-verify( ca-file( cert-file( tcp
         trusted-keys( final catchall fallback ip( ::1 127.0.0.1 @define @include " ' \ ` # . , | unix-dgram( system()
-        internal() default-network-drivers( wildcard-file( base-dir( filename-pattern( key-file(""".split(),
-        *("\x7f", "\udcff", "\u2028", "ä", "\n@include x\n", "9" * 5000),
-    )
-)
+        internal() default-network-drivers( wildcard-file( base-dir( filename-pattern( key-file("""
+PIECES = st.sampled_from((*WORDS.split(), "\x7f", "\udcff", "\u2028", "ä", "\n@include x\n", "9" * 5000))
 WHOLE = st.sampled_from(
     (
         "source s { network(port(%s) %s); };",

@@ -15,9 +15,9 @@ from . import values
 from .destinationtables import DESTINATION, DISK_BUFFER, FAILBACK, FAILOVER, TLS
 from .options import Draft, apply
 from .parts import Part, Value
-from .remarks import Remarks
+from .remarks import Remarks, plain
 from .treatments import HINTS
-from .tree import Call, Node, split, written
+from .tree import Call, Group, Node, keyword, split, written
 
 #: The version of IP of each driver that is translated; ``None``: that of ``ip-protocol()``.
 DRIVERS = {"network": None, "syslog": None, "tcp": None, "tcp6": "6"}
@@ -54,7 +54,7 @@ class Destinations:
             what = f"{origin}: what begins here with {written(other)} was left out"
             self.remarks.add(other.line, what, "write a destination for what it does")
         for call in calls:
-            draft = Draft(Part(f"{origin}, {call.name}()", call.line), self.remarks)
+            draft = Draft(Part(f"{origin}, {plain(call.name)}()", call.line), self.remarks)
             try:
                 self._one(draft, call)
             except Mistake as mistake:
@@ -88,7 +88,7 @@ class Destinations:
             raise Mistake("datagrams can be lost unseen", _STREAMS_ONLY)
         if call.name not in DRIVERS:
             raise Mistake("logrelay sends to log servers only", "keep syslog-ng, or another program, for it")
-        if not call.items:
+        if not call.items or (len(call.items) > 1 and isinstance(call.items[1], Group) and keyword(call.items[0])):
             raise Mistake("it names no server", "write a destination with a primary")
         primary = values.text(Call(call.name, call.line, call.items[:1]))
         draft.part.put("driver", "syslog" if call.name == "syslog" else "network", call.line)

@@ -13,7 +13,7 @@ from . import values
 from .localsources import LOCAL, escaped
 from .options import Draft, apply
 from .parts import Part, Relay
-from .remarks import Remarks
+from .remarks import Remarks, plain
 from .sourcetables import DEFAULT_DRIVERS, NETWORK_SOURCE
 from .sourcetls import present
 from .tokens import Token, TokenKind
@@ -91,7 +91,7 @@ class Sources:
         """
         Make the source of one driver, if it can be made.
         """
-        draft = Draft(Part(f"{name}, {call.name}()", call.line), self.remarks)
+        draft = Draft(Part(f"{name}, {plain(call.name)}()", call.line), self.remarks)
         make = self._network if call.name in LISTENERS else LOCAL.get(call.name)
         if make is None:
             hint = _HINTS.get(call.name, "logrelay has no such source: have its messages sent to a socket of the relay")
@@ -134,7 +134,7 @@ class Sources:
         """
         ``default-network-drivers()``: sources at the usual ports, over TLS only with a certificate.
         """
-        draft = Draft(Part(f"{name}, {call.name}()", call.line), self.remarks)
+        draft = Draft(Part(f"{name}, {plain(call.name)}()", call.line), self.remarks)
         apply(DEFAULT_DRIVERS, HINTS, draft, split(call.items)[0])
         given = draft.given
         for driver, transport, portOption in (
