@@ -63,9 +63,10 @@ def commandParser(command: str = "") -> argparse.ArgumentParser:
         "--break", dest="broken", action="store_true", help="let a server throw messages away, to see that it shows"
     )
     demo.set_defaults(run=_demo)
-    from . import spoolcommand
+    from . import importcommand, spoolcommand
 
     spoolcommand.addTo(commands)
+    importcommand.addTo(commands)
     completion = commands.add_parser(
         "completion", help="write what makes a shell complete this command", description=_completion.__doc__
     )

@@ -21,7 +21,12 @@ LAYERS = (
     """
     ages backoff batches bookmarks bucket config configfile control control.report control.requests control.screen
     conversion counters decoding destinationrules difference
-    encoding errors events formats framing headers keys lines listening liveness marks outbox progress recognition relp
+    encoding errors events formats framing headers
+    importing importing.checking importing.conversion importing.destinations importing.destinationtables
+    importing.fitting importing.globaltable importing.joining importing.localsources importing.options
+    importing.parts importing.paths importing.remarks importing.rendering importing.sources importing.sourcetables
+    importing.sourcetls importing.statements importing.tokens importing.treatments importing.tree importing.values
+    keys lines listening liveness marks outbox progress recognition relp
     relpclient relpframes relpserver remembered rendering rotated rotation routing search sections servers snapshot
     sourcerules
     spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
@@ -48,14 +53,14 @@ LAYERS = (
     """,
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli completion control.client controlcommand hangup memory notify options spoolcommand
-    spooldrop spoollist spooloutput tap testing top
+    __init__ __main__ check cli completion control.client controlcommand hangup importcommand memory notify options
+    spoolcommand spooldrop spoollist spooloutput tap testing top
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
 
 #: Those of them that are folders.
-FOLDERS = {"control", "demo", "sources", "spool", "web"}
+FOLDERS = {"control", "demo", "importing", "sources", "spool", "web"}
 
 #: What a pure module may not use of the standard library: the network, other threads, and the time.
 IMPURE = {"asyncio", "random", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"}
