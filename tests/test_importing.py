@@ -687,13 +687,24 @@ def sound(content: bytes) -> None:
     tomllib.loads(outcome.text)
     for remark in outcome.remarks:
         assert 1 <= remark.line <= lines, remark
-        assert str(remark).isprintable(), remark
+        assert str(remark).isprintable() and len(str(remark)) < 1000, remark
 
 
 class FuzzTests(SynchronousTestCase):
     """
     Whatever is given, it is converted or refused.
     """
+
+    def test_names(self) -> None:
+        """
+        Names that a terminal would obey, or that are no UTF-8, are told in words that can be shown.
+        """
+        for name in ("sysl\udc8dg", "a\x1b[31m", "x" * 100_000):
+            content = f"source {name} {{ {name}({name}({name})); udp({name}()); }}; log {{ source({name}); {name}; }};"
+            content += f"destination d {{ {name}(); tcp({name}); }}; options {{ {name}({name}); }};"
+            sound(content.encode("utf-8", "surrogateescape"))
+            content = f"source s {{ udp(); {name}(); }};{DESTINATION}{LOG}destination {name} {{ }};"
+            sound(content.encode("utf-8", "surrogateescape"))
 
     @settings(max_examples=150, deadline=None)
     @given(configurations())
