@@ -26,11 +26,13 @@ class Limits:
     :ivar idle: until the next request; a person who types them has to think.
     :ivar request: from the first byte of a request to its last.
     :ivar reading: to read what it is answered.
+    :ivar farewell: to end its side after we have ended ours.
     """
 
     idle: float = 300
     request: float = 10
     reading: float = 10
+    farewell: float = 2
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -98,6 +100,9 @@ class ControlConnection(Protocol):
         The client will ask nothing more; what it has asked it is answered.
         """
         self._finished = True
+        if self._closing:
+            self.transport.loseConnection()
+            return
         if self._rest:
             self._lines.append(self._rest)
             self._rest = b""
@@ -197,14 +202,19 @@ class ControlConnection(Protocol):
 
     def _close(self) -> None:
         """
-        Close, when what was said has been read.
+        Close.  A client that has more to say is read until it has seen the end: if something unread were left, the
+        kernel would tell it of a reset, in place of what we said last.
         """
         if not self._closing:
             self._closing = True
             self._lines.clear()
             self._rest = b""
             self.transport.unregisterProducer()
-            self.transport.loseConnection()
+            if self._finished:
+                self.transport.loseConnection()
+            else:
+                self.transport.loseWriteConnection()
+                self.transport.resumeProducing()
 
     # IPushProducer: of answers.
 
@@ -246,7 +256,9 @@ class ControlConnection(Protocol):
         those of connections to servers.
         """
         limits = self._limits
-        if self._closing or self._paused:
+        if self._closing:
+            return "the end was not seen", limits.farewell
+        if self._paused:
             return "answers were not read", limits.reading
         if self._working or self._lines:
             return "", 0
