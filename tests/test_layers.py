@@ -29,7 +29,7 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger failback failover feeds inlet link listeners orders positions probe reasons
+    eventlogger failback failover feeds inlet link listeners loading orders positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
