@@ -20,11 +20,11 @@ LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
     ages backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
-    encoding errors events formats framing headers keys lines listening liveness marks outbox progress recognition relp
-    relpclient relpframes relpserver remembered rendering rotated rotation routing search sections servers snapshot
-    sourcerules
-    spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
-    spool.reader spool.reading spool.record spool.store stamping store timestamps validation values watched window
+    encoding errors events formats framing glossary headers keys lines listening liveness marks outbox progress
+    recognition relp relpclient relpframes relpserver remembered rendering rotated rotation routing search sections
+    servers snapshot sourcerules spool spool.arrivals spool.backlog spool.bundles spool.database spool.files
+    spool.folder spool.jobs spool.lock spool.reader spool.reading spool.record spool.store stamping store timestamps
+    validation values watched window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
