@@ -84,28 +84,15 @@ class NamesTests(SynchronousTestCase):
 
     def test_documented(self) -> None:
         """
-        Every public name has a docstring, with its public methods, and stands in the page that lists them.
+        Every public name has a docstring, and so have its public methods.
         """
-        page = (TOP / "docs" / "api.rst").read_text()
-        for name in [*logrelay.__all__, "logrelay.testing", "logrelay.events"]:
-            self.assertIn(f"``{name}``", page)
         for name in logrelay.__all__:
             public = getattr(logrelay, name)
             self.assertTrue(inspect.getdoc(public), name)
-            if inspect.isclass(public) and public.__module__.startswith("logrelay."):
+            if inspect.isclass(public):
                 for method, function in vars(public).items():
                     if inspect.isfunction(function) and not method.startswith("_"):
                         self.assertTrue(function.__doc__, f"{name}.{method}")
-
-    def test_nothingElseIsListed(self) -> None:
-        """
-        The table of the page holds no name that is not public.
-        """
-        page = (TOP / "docs" / "api.rst").read_text()
-        table = page.partition(".. public names")[2].partition(".. end of public names")[0]
-        lists = [line.split("``") for line in table.splitlines()]
-        named = {name for parts in lists for name in parts[1::2]}
-        self.assertEqual(named - {"logrelay.testing", "logrelay.events"}, set(logrelay.__all__))
 
     def test_oneRoot(self) -> None:
         """
