@@ -3,8 +3,9 @@ What relaying costs: logrelay beside Debian's rsyslog and syslog-ng doing the sa
 
 ``python -m benchmarks`` runs every case, prints a table, and with ``--json`` writes down every run.  A relay stands
 between a sender and a sink that are processes of their own, the same for all.  The relays take turns; printed are the
-medians of the rounds, and ratios of these: ours by the other one's.  *CPU* is that of the relay, for a million messages
-that came.  *direct* is the sender alone, straight to the sink.  How each relay is configured is printed too.
+medians of the rounds, and those of the ratios within each round: ours by the other one's.  *CPU* is that of the relay,
+for a million messages that came.  *direct* is the sender alone, straight to the sink.  How each relay is configured is
+printed too.
 
 Others measure one thing each: ``python -m benchmarks.failover``, ``benchmarks.faults`` and ``benchmarks.spool``.
 """
@@ -119,7 +120,7 @@ def show(cases: Sequence[Case], results: Results, kinds: Sequence[str]) -> None:
     print("\n".join(columns(rows(cases, results))))
     if len(judged := verdicts(cases, results)) > 1:
         print("\n" + "\n".join(columns(judged, 4)))
-    print("\nRatios are the first relay's of a case by the relay's of the line.")
+    print("\nRatios are the first relay's of a case by the relay's of the line, within a round; of these the median.")
     print(
         "\n".join(
             fill(note, 118, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)

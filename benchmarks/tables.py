@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .cases import Case
-from .figures import Figures, Runs, median, ratio
+from .figures import Figures, Runs, median, pairedRatio
 from .targets import judge
 
 #: The columns.  Ratios are ours by that relay's.
@@ -37,7 +37,7 @@ def _number(value: float | None, form: str) -> str:
 
 def cells(case: Case, name: str, runs: Runs) -> tuple[str, ...]:
     """
-    One row: the medians of one relay; losses and doubles are the most of any round.
+    One row: the medians of one relay, and of the rounds' ratios; losses and doubles are the most of any round.
     """
     mine = runs[name]
     good = [each for each in mine if not each.failure]
@@ -47,9 +47,9 @@ def cells(case: Case, name: str, runs: Runs) -> tuple[str, ...]:
         case.name,
         name,
         _number(median(mine, "cpu"), ".2f"),
-        "" if name == first else _number(ratio(runs, "cpu", first, name), ".2f"),
+        "" if name == first else _number(pairedRatio(runs, "cpu", first, name), ".2f"),
         _number(median(mine, "rate"), ",.0f"),
-        "" if name == first else _number(ratio(runs, "rate", first, name), ".2f"),
+        "" if name == first else _number(pairedRatio(runs, "rate", first, name), ".2f"),
         _number(median(mine, "core"), ".0%"),
         _number(None if peak is None else peak / 1024, ".0f"),
         _number(median(mine, "p50"), ".2f"),

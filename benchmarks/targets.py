@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from .figures import Runs, median, ratio
+from .figures import Runs, median, pairedRatio
 
 #: Ours, by the name that it has among the relays of a case.
 OURS = "logrelay"
@@ -70,10 +70,10 @@ class CpuAtMost:
 
     def judge(self, runs: Runs) -> Verdict:
         """
-        By the medians.
+        By the median of the rounds' ratios.
         """
         target = f"CPU <= {self.limit} x {self.peer}"
-        found = ratio(runs, "cpu", self.ours, self.peer)
+        found = pairedRatio(runs, "cpu", self.ours, self.peer)
         if found is None:
             return Verdict(target, "not measured", None)
         return Verdict(target, f"{found:.2f} x", found <= self.limit)
@@ -100,24 +100,22 @@ class RateAtLeast:
 
     def judge(self, runs: Runs) -> Verdict:
         """
-        By the medians.
+        By the median of the rounds' ratios to the one that is better by its own median.
         """
         bound = ", or sender-bound" if self.senderBound else ""
         target = f"messages/s >= {self.factor:g} x the better{bound}"
-        mine, others = median(runs.get(OURS, ()), "rate"), _best(runs, "rate")
-        if mine is None or not others:
+        others = _best(runs, "rate")
+        found = pairedRatio(runs, "rate", OURS, others[-1][1]) if others else None
+        if found is None:
             return Verdict(target, "not measured", None)
-        best, name = others[-1]
-        if mine >= self.factor * best:
-            return Verdict(target, f"{mine / best:.2f} x {name}", True)
-        said = f"{mine / best:.2f} x {name}"
-        if not self.senderBound:
-            return Verdict(target, said, False)
-        core, alone = median(runs[OURS], "core"), median(runs.get(DIRECT, ()), "rate")
+        said = f"{found:.2f} x {others[-1][1]}"
+        if found >= self.factor or not self.senderBound:
+            return Verdict(target, said, found >= self.factor)
+        core, alone = median(runs[OURS], "core"), pairedRatio(runs, "rate", DIRECT, OURS)
         if core is None or alone is None:
             return Verdict(target, f"{said}; not measured whether sender-bound", None)
-        said += f"; {core:.0%} of a core, the sender alone {alone / mine:.2f} x"
-        return Verdict(target, said, core < IDLE and alone <= NEAR * mine)
+        said += f"; {core:.0%} of a core, the sender alone {alone:.2f} x"
+        return Verdict(target, said, core < IDLE and alone <= NEAR)
 
 
 @attrs.frozen

@@ -37,6 +37,7 @@ from .orders import Orders
 from .outbox import Outbox
 from .reporter import Identity, Reporter
 from .routing import Securing, Tally
+from .sender import Sender
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
 from .snapshot import DestinationSnapshot, ServerSnapshot
@@ -232,6 +233,7 @@ class Destination:
         if self._disk is not None:
             self._disk.start()
         self.factory.start()
+        self.orders.start()
 
     def stop(self, limit: float) -> Deferred[None]:
         """
@@ -441,6 +443,26 @@ class Destination:
                 notAfter=identity.notAfter.timestamp() if identity else None,
             )
 
+    # Whether it is well.
+
+    def pingDisk(self) -> float:
+        """
+        Ask the disk thread for an answer.
+
+        :return: for how many seconds it has owed one.
+        """
+        return 0.0 if self._disk is None else self._disk.ping()
+
+    @property
+    def sender(self) -> Sender | None:
+        """
+        The sender at work; ``None`` while there is none.
+        """
+        match self.factory.state:
+            case Connected(link) | Returning(link):
+                return link.protocol if isinstance(link.protocol, Sender) else None
+        return None
+
     def snapshot(self, notAfter: datetime | None = None) -> DestinationSnapshot:
         """
         The state now.
@@ -470,4 +492,5 @@ class Destination:
             switches=tuple(self.reporter.switches),
             spool=None if self._disk is None else self._disk.snapshot(),
             counters=copy.deepcopy(self.counters),
+            activeSince=self.reporter.since if isinstance(state, Connected | Returning) else None,
         )

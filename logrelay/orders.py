@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from .client import FailoverClientFactory
@@ -50,11 +50,19 @@ class Orders:
         self._factory = factory
         self._nameOf = nameOf
         self._probe: Deferred[Link | None] | None = None
+        self._stopped = True
+
+    def start(self) -> None:
+        """
+        The destination starts: orders are carried out.
+        """
+        self._stopped = False
 
     def stop(self) -> None:
         """
-        The destination stops: give up what is under way.
+        The destination stops: give up what is under way, and begin nothing more.  It may still deliver for a while.
         """
+        self._stopped = True
         if self._probe is not None:
             self._probe.cancel()
 
@@ -65,6 +73,7 @@ class Orders:
         :raises OrderRefused: if it is drained, or a connected relay cannot reach it; then nothing has changed.
         :raises RelayStopped: if the relay is not running.
         """
+        self._refuseStopped()
         factory, name = self._factory, self._nameOf(server)
         if server in factory.rotation.drained:
             raise OrderRefused(f"{name} is drained; undrain it first")
@@ -78,6 +87,7 @@ class Orders:
             but the server in use is the same.
         :raises RelayStopped: if the relay is not running.
         """
+        self._refuseStopped()
         rotation = self._factory.rotation
         rotation.release(self._now)
         self._factory.scheduleProbes()
@@ -88,7 +98,10 @@ class Orders:
     async def probe(self, server: int) -> Probed:
         """
         See whether a server could be used, without using it.  It counts for nothing else.
+
+        :raises RelayStopped: if the relay is not running.
         """
+        self._refuseStopped()
         began = self._now
         reason, text = "", "it connects, and keeps the connection"
         try:
@@ -107,11 +120,17 @@ class Orders:
         Do not use a server until :meth:`undrain`.  If it is in use, the stream moves to the next one first.
 
         :raises OrderRefused: if there is no other.
+        :raises RelayStopped: if the relay is not running.
         """
         factory, rotation = self._factory, self._factory.rotation
         if rotation.eligible - (server not in rotation.drained) < 1:
             raise OrderRefused(f"{self._nameOf(server)} is the last server that is not drained, and has to stay")
-        if rotation.current != server or isinstance(factory.state, Idle):
+        self._refuseStopped()
+        if isinstance(factory.state, Returning) and server == 0:
+            # The stream is on its way there, and stays where it is.
+            await self._moveOver(None, lambda: rotation.drain(server, self._now), rotation.current)
+            return
+        if rotation.current != server:
             rotation.drain(server, self._now)
             factory.scheduleProbes()
             return
@@ -129,9 +148,19 @@ class Orders:
     def undrain(self, server: int) -> None:
         """
         A server may be used again.
+
+        :raises RelayStopped: if the relay is not running.
         """
+        self._refuseStopped()
         self._factory.rotation.undrain(server, self._now)
         self._factory.scheduleProbes()
+
+    def _refuseStopped(self) -> None:
+        """
+        :raises RelayStopped: if the relay is not running, or will not for long.
+        """
+        if self._stopped:
+            raise RelayStopped("the relay is not running")
 
     @property
     def _now(self) -> float:
@@ -165,15 +194,16 @@ class Orders:
         Probe a server.
 
         :param keep: hand out the connection.
-        :raises RelayStopped: if the relay is not running, or ceases to.
+        :raises RelayStopped: if the relay stops meanwhile.
         """
-        if isinstance(self._factory.state, Idle):
-            raise RelayStopped("the relay is not running")
         self._probe = self._factory.proberOf(server).probe(keep)
         try:
             return await self._probe
-        except CancelledError:
-            raise RelayStopped("the relay has stopped") from None
+        except Exception as error:
+            # An attempt that was cancelled fails in its own way.
+            if self._stopped:
+                raise RelayStopped("the relay has stopped") from error
+            raise
         finally:
             self._probe = None
 
@@ -190,9 +220,12 @@ class Orders:
                 link.abort(FINISHED, "not needed any more")
             raise RelayStopped("the relay is not running")
         await factory.hold(OPERATOR)
-        if not isinstance(factory.state, Idle):
+        isStopped = isinstance(factory.state, Idle)
+        if not isStopped:
             turn()
             if factory.rotation.current != server and link is not None:
                 link.abort(FINISHED, "not needed any more")
                 link = None
         factory.resume(link)
+        if isStopped:
+            raise RelayStopped("the relay has stopped")

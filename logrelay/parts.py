@@ -141,6 +141,14 @@ class Parts:
         """
         return None if self._tls is None else self._tls.notAfter
 
+    def readCertificates(self) -> None:
+        """
+        Read what certificates we show, where the files have changed.
+        """
+        for tls in (self._tls, *(ways.tls for ways in self._ways.values())):
+            if tls is not None:
+                tls.read()
+
     # Another configuration.
 
     def begin(self, difference: Difference) -> None:

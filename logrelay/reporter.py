@@ -58,6 +58,7 @@ class Reporter(FailoverObserver):
     Turns what the client factory does into events and counters.
 
     :ivar active: the name of the server that was last in use.
+    :ivar since: when it was first connected to without another one, or a failure, in between.
     :ivar why: why that one is in use: ``start``, or why the one before was left.
     :ivar failures: why each server was last given up.
     :ivar identities: who each server last proved to be.
@@ -72,6 +73,7 @@ class Reporter(FailoverObserver):
     identityOf: Callable[[Link], Identity | None]
     clock: Callable[[], float]
     active: str | None = None
+    since: float | None = None
     why: str = "start"
     failures: dict[int, Failed] = attrs.field(factory=dict)
     identities: dict[int, Identity] = attrs.field(factory=dict)
@@ -126,6 +128,7 @@ class Reporter(FailoverObserver):
             self.identities[server] = identity
         if before == name and reason == CHECKPOINT:
             return
+        self.since = self.clock()
         if reason in (FAILBACK, OPERATOR, RELOAD):
             # It was left by our wish: that it is used again would be news.
             self._digest.forget(*((_CONNECTED, each) for each in self.servers))
@@ -138,8 +141,9 @@ class Reporter(FailoverObserver):
             self.why = reason
             self.counters.switches += 1
             self.switches.appendleft(SwitchSnapshot(self.clock(), before, name, reason))
-            if told:
-                self.log.tell(events.Switched(self.name, before, name, reason))
+            # Whoever follows the server in use needs every one.  They are few: a round with nothing proved makes the
+            # next one wait.
+            self.log.tell(events.Switched(self.name, before, name, reason))
 
     def lost(self, server: int, link: Link) -> None:
         """

@@ -96,6 +96,8 @@ class DestinationSnapshot:
         none.
     :ivar switches: the last changes of the server in use, the latest first.
     :ivar spool: the store on disk, if there is one.
+    :ivar activeSince: when the server in use was first connected to without another one, or a failure, in between;
+        ``None`` where none is in use.
     """
 
     name: str
@@ -119,6 +121,7 @@ class DestinationSnapshot:
     switches: tuple[SwitchSnapshot, ...]
     spool: SpoolSnapshot | None
     counters: DestinationCounters
+    activeSince: float | None = None
 
     @property
     def active(self) -> str | None:

@@ -75,6 +75,12 @@ class ClientTLS:
         """
         return self._files.latest.notAfter
 
+    def read(self) -> None:
+        """
+        Read the files again if they have changed; a new connection does the same.
+        """
+        self._files.current()
+
     def creatorFor(self, server: Server) -> IOpenSSLClientConnectionCreator:
         """
         What makes connections that have to end at one server.
@@ -144,6 +150,12 @@ class ServerTLS:
         When the certificate that we show expires, in UTC.
         """
         return self._files.latest.notAfter
+
+    def read(self) -> None:
+        """
+        Read the files again if they have changed; a new connection does the same.
+        """
+        self._files.current()
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """

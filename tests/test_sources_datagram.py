@@ -19,7 +19,14 @@ from logrelay.batches import MAX_BATCH, Batch, Framing, Origin
 from logrelay.config import SourceSettings
 from logrelay.counters import SourceCounters
 from logrelay.sources import CannotListen, ISource
-from logrelay.sources.datagram import BYTES_PER_TURN, DATAGRAMS_PER_TURN, DROPS_INTERVAL, DatagramSource
+from logrelay.sources.datagram import (
+    AMPLE,
+    BYTES_PER_TURN,
+    DATAGRAMS_PER_TURN,
+    DROPS_INTERVAL,
+    REST,
+    DatagramSource,
+)
 from logrelay.sources.sockets import BoundSocket, openSocket
 
 from .sourcing import KeptRoute, folder, listening, logged
@@ -93,10 +100,12 @@ class FakeSocket:
 
     type = socket.SOCK_DGRAM
 
-    def getsockopt(self, level: int, option: int, size: int = 0) -> bytes:
+    def getsockopt(self, level: int, option: int, size: int = 0) -> int:
         """
-        Not Linux.
+        Not Linux; the receive buffer is of some size.
         """
+        if option == socket.SO_RCVBUF:
+            return 200_000
         raise OSError(92, "no such option")
 
     def recvfrom_into(self, buffer: memoryview, size: int, flags: int) -> tuple[int, tuple[str, int]]:
@@ -286,6 +295,48 @@ class KernelTests(DatagramCase):
                 sender.send(b"waits")
             getattr(source, end)()
             self.assertEqual((self.counters.received, source.listening), (expected, ()))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_rests(self) -> None:
+        """
+        A socket with ample room rests for a moment after a turn that brought some datagrams, and then reads what has
+        come together; not after a single one.
+        """
+        source = self.source(listening(UDP, soRcvbuf=AMPLE))
+        sender = self.sender(source)
+        sender.send(b"alone")
+        self.turn()
+        sender.send(b"one")
+        sender.send(b"two")
+        self.turn()
+        self.assertEqual(self.reactor.getReaders(), [])
+        sender.send(b"three")
+        self.reactor.advance(REST)
+        self.turn()
+        self.assertEqual(self.route.messages, [b"alone", b"one", b"two", b"three"])
+
+    def test_littleRoom(self) -> None:
+        """
+        A socket that would overflow meanwhile does not rest.
+        """
+        sender = self.sender(self.source(listening(UDP, soRcvbuf=AMPLE // 4)))
+        sender.send(b"one")
+        sender.send(b"two")
+        self.turn()
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_endsWhileItRests(self) -> None:
+        """
+        A source that stops while it rests delivers what waits, and leaves no timer behind.
+        """
+        source = self.source(listening(UDP, soRcvbuf=AMPLE))
+        sender = self.sender(source)
+        sender.send(b"one")
+        sender.send(b"two")
+        self.turn()
+        sender.send(b"three")
+        self.successResultOf(source.stop())
+        self.assertEqual(self.route.messages, [b"one", b"two", b"three"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_dropsAreCountedAtTheEnd(self) -> None:

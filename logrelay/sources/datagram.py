@@ -25,12 +25,21 @@ from ..events import Observer
 from ..framing import batchesOf
 from ..routing import IRoute
 from .interface import IAdjustable, IListener, Reactor
-from .sockets import BoundSocket, growReceiveBuffer, numericHost
+from .sockets import BoundSocket, growReceiveBuffer, numericHost, receiveBuffer
 
 #: At most so many datagrams, or bytes, are read before other descriptors have their turn: some milliseconds.  Both are
 #: needed, since a datagram may be empty.
 DATAGRAMS_PER_TURN = 1000
 BYTES_PER_TURN = 256 * 1024
+
+#: After a turn that brought more than one datagram, and no more than this, the socket rests for so many seconds: each
+#: would be a turn of its own otherwise.  At 40,000 datagrams a second this takes two thirds of the CPU away, and at
+#: 120,000 a third.
+FEW, REST = 256, 0.001
+
+#: Only a socket that has room for so many bytes rests: more than can come in two milliseconds, which the reactor may
+#: make of one.  (The kernel counts some 800 for a message of 250.)
+AMPLE = 1024 * 1024
 
 #: While datagrams come, the kernel is asked this often how many it had to drop.
 DROPS_INTERVAL = 1.0
@@ -48,6 +57,7 @@ class DatagramReader(FileDescriptor):
 
     Twisted's ports would do neither for UNIX sockets that systemd passes, nor tell what was cut off.
 
+    :ivar reading: whether it reads, though it may rest from that.
     :ivar _handOver: is given the messages by their senders, each one's in the order of arrival.
     """
 
@@ -61,11 +71,47 @@ class DatagramReader(FileDescriptor):
         handOver: Callable[[dict[str, list[bytes]]], None],
     ) -> None:
         super().__init__(reactor)
+        self._clock = reactor
         self.bound = bound
         self.limitTo(maxMessageSize)
         self._counters = counters
         self._complaints = complaints
         self._handOver = handOver
+        self._mayRest = not bound.local and receiveBuffer(bound.socket) >= AMPLE
+        self._resting: IDelayedCall | None = None
+
+        self.reading = False
+
+    def startReading(self) -> None:
+        """
+        Read from now on.
+        """
+        self.reading = True
+        super().startReading()
+
+    def stopReading(self) -> None:
+        """
+        Read nothing more.
+        """
+        self.reading = False
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        super().stopReading()
+
+    def _rest(self) -> None:
+        """
+        Let more come together.
+        """
+        super().stopReading()
+        self._resting = self._clock.callLater(REST, self._rested)
+
+    def _rested(self) -> None:
+        """
+        The moment is over.
+        """
+        self._resting = None
+        super().startReading()
 
     def limitTo(self, maxMessageSize: int) -> None:
         """
@@ -104,6 +150,8 @@ class DatagramReader(FileDescriptor):
         if senders:
             self._counters.receivedBytes += total
             self._handOver(senders)
+            if self._mayRest and 1 < count <= FEW and self.reading and self._resting is None:
+                self._rest()
 
     def _shortened(self, size: int) -> bytes:
         """
@@ -252,7 +300,7 @@ class DatagramSource:
         """
         reader, listen = self._reader, self.settings.listen
         isOurs = listen is not None and listen.kind != "systemd"
-        if reader is not None and isOurs and reader in self._reactor.getReaders():
+        if reader is not None and isOurs and reader.reading:
             reader.doRead()
         self.unbind()
         return succeed(None)
