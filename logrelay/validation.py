@@ -36,6 +36,7 @@ def configurationFrom(
     checkFiles: CheckFiles,
     checkSourceFiles: CheckSourceFiles,
     platform: str = sys.platform,
+    composed: bool = False,
 ) -> Configuration:
     """
     Check everything and build the configuration.
@@ -44,6 +45,7 @@ def configurationFrom(
     :param base: the absolute path of the folder that relative paths start from.
     :param checkFiles: looks into the files of a destination's TLS options.
     :param checkSourceFiles: looks into the files of the sources' TLS options.
+    :param composed: whether a program composes the relay, and so may be the only source.
     :raises ConfigurationError: with every mistake found.
     """
     findings = Findings(locate)
@@ -55,6 +57,7 @@ def configurationFrom(
         findings,
         tree,
         SourceRules(findings, base, tuple(named) if isinstance(named, dict) else (), tls="source-tls" in tree),
+        composed,
     )
     written = _section(findings, CONTROL, "control", tree, base)
     control = ControlSettings() if written is None else ControlSettings(**written.values, wanted=True)
@@ -126,7 +129,9 @@ def _destinations(
     return tuple(destination for destination in settings if destination)
 
 
-def _sources(findings: Findings, tree: Mapping[str, Any], rules: SourceRules) -> tuple[SourceSettings, ...]:
+def _sources(
+    findings: Findings, tree: Mapping[str, Any], rules: SourceRules, composed: bool
+) -> tuple[SourceSettings, ...]:
     """
     Every ``[[source]]``.
     """
@@ -135,7 +140,7 @@ def _sources(findings: Findings, tree: Mapping[str, Any], rules: SourceRules) ->
         what = f"{shown(tables)} is not a list of sources"
         findings.add(("source",), what, f"write {SOURCE.header}, with two brackets, before the keys of each")
         return ()
-    if not tables:
+    if not tables and not composed:
         findings.add(("source",), "there is no source", f'add {SOURCE.header} with listen = "tcp:5140", or --listen')
     settings = []
     for place, value in enumerate(tables):

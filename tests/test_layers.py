@@ -21,7 +21,7 @@ LAYERS = (
     """
     ages backoff batches bookmarks bucket config configfile control control.report control.requests control.screen
     conversion counters decoding destinationrules difference
-    encoding errors events formats framing headers
+    encoding errors events formats framing glossary headers
     importing importing.checking importing.conversion importing.destinations importing.destinationtables
     importing.fitting importing.globaltable importing.joining importing.localsources importing.options
     importing.parts importing.paths importing.remarks importing.rendering importing.sources importing.sourcetables
@@ -36,7 +36,7 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger expiry failback failover feeds health hook inlet link listeners orders positions probe reasons
+    eventlogger expiry failback failover feeds health hook inlet link listeners loading orders positions probe reasons
     relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
