@@ -306,9 +306,7 @@ class RelayCase(TestCase):
         """
         A relay that has started, until the end of the test.
         """
-        configuration = Configuration(
-            tuple(sources), tuple(destinations), stopTimeout, stateDir, sourceTLS, onSwitch
-        )
+        configuration = Configuration(tuple(sources), tuple(destinations), stopTimeout, stateDir, sourceTLS, onSwitch)
         relay = LogRelayService(reactor, configuration, hostname)
         relay.privilegedStartService()
         relay.startService()
