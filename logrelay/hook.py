@@ -203,7 +203,9 @@ class _Run(ProcessProtocol):
         """
         lines = self._output.decode("utf-8", "backslashreplace").splitlines()
         shown = (line.strip() for line in lines)
-        text = " | ".join("".join(each if each.isprintable() else "?" for each in line) for line in shown if line)
+        text = " | ".join(
+            "".join(each if each.isprintable() else "?" for each in line.expandtabs(1)) for line in shown if line
+        )
         return f"...{text}" if self._isLong else text
 
     def hurry(self, limit: float) -> None:

@@ -169,13 +169,17 @@ class DiskTests(SynchronousTestCase):
         clock = Threaded()
         spool = SpoolSettings(str(Path(self.mktemp()).absolute()), 4 * 1024 * 1024, "normal")
         settings = DestinationSettings("central", (Server("192.0.2.1", 601),), spool=spool)
-        watched = Destination(clock, settings, [FakeServer(clock).endpoint], EventLog(), lambda *what: None)
+        server = FakeServer(clock)
+        server.refuse()
+        watched = Destination(clock, settings, [server.endpoint], EventLog(), lambda *what: None)
         watched.open()
         watched.start()
         health = Health(clock, lambda: [watched])
         health.start()
         disk = watched._disk
         assert disk is not None
+        # Whatever goes wrong here, its thread must not outlive the test.
+        self.addCleanup(disk._end)
         for _ in range(3 * int(ANSWER)):
             clock.until(lambda: disk._pingedAt is None)
             clock.advance(LOOK)

@@ -79,6 +79,17 @@ class Sink:
         self._connection: socket.socket | None = None
         self.data = b""
 
+    def close(self) -> None:
+        """
+        Take no more connections, and end the one that there is.
+        """
+        if self._connection is None:
+            self.accept()
+        self._listener.close()
+        assert self._connection is not None
+        self._connection.close()
+        self._connection = None
+
     def accept(self) -> None:
         """
         Wait for a connection, and for its handshake.
