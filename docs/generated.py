@@ -106,7 +106,7 @@ def commands() -> str:
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "100"
     try:
-        return "".join(_help(parser) for parser in _parsers(cli._parser()))
+        return "".join(_help(parser) for parser in _parsers(cli.commandParser()))
     finally:
         os.environ.pop("COLUMNS")
         if before is not None:
