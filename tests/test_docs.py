@@ -119,7 +119,8 @@ class GlossaryTests(SynchronousTestCase):
                 name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
                 if isinstance(node, ast.Call) and node.args and name in ("abort", "Ending"):
                     first = node.args[0]
-                    found |= {first.value} if isinstance(first, ast.Constant) else set()
+                    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                        found.add(first.value)
         # A probe that nobody waits for any more tells nobody.
         self.assertEqual(found - known, {"cancelled"})
         self.assertEqual(known - texts, set())
@@ -339,9 +340,9 @@ class FailoverTests(SynchronousTestCase):
 
         self.assertEqual(set(states.PLACES), {each.__name__ for each in State.__args__})
         stories = (
-            self.ended, self.failed, self.failback, self.primaryLost, self.chosen, self.stopWaiting, self.stopConnecting,
-            self.stopConnected, self.stopReturning,
-        )  # fmt: skip
+            *(self.ended, self.failed, self.failback, self.primaryLost, self.chosen),
+            *(self.stopWaiting, self.stopConnecting, self.stopConnected, self.stopReturning),
+        )
         seen = set()
         for story in stories:
             self.setUp()

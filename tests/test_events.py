@@ -53,6 +53,12 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "central: b:601 was drained by an operator, and is not used until it is undrained",
     ),
     (events.Undrained("central", "b:601"), "info", "central: b:601 may be used again"),
+    (events.Controllable("/run/c.sock"), "info", "takes orders at /run/c.sock"),
+    (
+        events.NoControl("/run/c.sock", "Permission denied"),
+        "info",
+        "takes no orders: no control socket at /run/c.sock: Permission denied",
+    ),
     (
         events.RoundFailed("central", "a:601", 1.234),
         "error",
