@@ -14,12 +14,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from .sourcing import folder as shortFolder
 from .twistds import LIMIT, Foreground, Sink
 
 LISTEN = "tcp:0:interface=127.0.0.1"
 
 #: ptrace(2).
-_SEIZE, _INTERRUPT = 0x4206, 0x4207
+_SEIZE, _INTERRUPT, _DETACH = 0x4206, 0x4207, 17
+
+#: waitpid(2): for threads, too.
+_WALL = 0x40000000
 
 
 class NotifyCase(SynchronousTestCase):
@@ -30,8 +34,8 @@ class NotifyCase(SynchronousTestCase):
     abstract = False
 
     def setUp(self) -> None:
-        folder = Path(self.mktemp()).resolve()
-        folder.mkdir()
+        # A socket's path may not be long.
+        folder = Path(shortFolder(self))
         self.file = folder / "relay.toml"
         self.address = f"@{folder}" if self.abstract else str(folder / "n")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -92,7 +96,7 @@ class LifeTests(NotifyCase):
         self.sink.close()
         status = self.until(lambda told: " after " in told.get("STATUS", ""))["STATUS"]
         self.assertRegex(status, rf"^x: {b} in use after {a} \((eof|reset)\)$")
-        for head, said in (("stop-timeout = 3\n", "reloaded: stop-timeout"), ("x = 1\n", "not reloaded")):
+        for head, said in (("stop-timeout = 3\n", "reloaded: .*stop-timeout"), ("x = 1\n", "not reloaded")):
             self.configure(head=head)
             before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
             relay.popen.send_signal(signal.SIGHUP)
@@ -147,9 +151,14 @@ class WatchdogTests(NotifyCase):
         pid, ptrace = relay.popen.pid, ctypes.CDLL(None, use_errno=True).ptrace
         ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
         # All threads but the reactor's.
+        stopped: list[int] = []
         for thread in {int(name) for name in os.listdir(f"/proc/{pid}/task")} - {pid}:
             if ptrace(_SEIZE, thread, None, None) or ptrace(_INTERRUPT, thread, None, None):
                 raise SkipTest(f"ptrace: {os.strerror(ctypes.get_errno())}")
+            # A thread that we have stopped is ours to let go of: the process can't end before.
+            os.waitpid(thread, _WALL)
+            self.addCleanup(ptrace, _DETACH, thread, None, None)
+            stopped.append(thread)
         hung = time.monotonic()
         status = self.until(lambda told: "STATUS" in told)["STATUS"]
         self.assertRegex(status, r"^ill: x: the disk thread of the spool has not answered for 1\d s; x: ")
@@ -163,3 +172,7 @@ class WatchdogTests(NotifyCase):
             except TimeoutError:
                 break
         self.assertLessEqual(fed, 1)
+        self.socket.settimeout(LIMIT)
+        for thread in stopped:
+            ptrace(_DETACH, thread, None, None)
+        self.until(lambda told: "WATCHDOG" in told)
