@@ -108,7 +108,7 @@ class GlossaryTests(SynchronousTestCase):
         gives.
         """
         known = {each.name for each in (*glossary.FAILURES, *glossary.WISHES)}
-        found = {reason for _, reason in reasons._BY_TYPE} | set(reasons._BY_ERRNO.values())
+        found: set[object] = {reason for _, reason in reasons._BY_TYPE} | set(reasons._BY_ERRNO.values())
         texts = set()
         for path in (TOP / "logrelay").rglob("*.py"):
             if path.name == "glossary.py":
@@ -118,8 +118,7 @@ class GlossaryTests(SynchronousTestCase):
                     texts.add(node.value)
                 name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
                 if isinstance(node, ast.Call) and node.args and name in ("abort", "Ending"):
-                    first = node.args[0]
-                    found |= {first.value} if isinstance(first, ast.Constant) else set()
+                    found |= {each.value for each in node.args[:1] if isinstance(each, ast.Constant)}
         # A probe that nobody waits for any more tells nobody.
         self.assertEqual(found - known, {"cancelled"})
         self.assertEqual(known - texts, set())
@@ -338,10 +337,8 @@ class FailoverTests(SynchronousTestCase):
         from logrelay.failover import State
 
         self.assertEqual(set(states.PLACES), {each.__name__ for each in State.__args__})
-        stories = (
-            self.ended, self.failed, self.failback, self.primaryLost, self.chosen, self.stopWaiting, self.stopConnecting,
-            self.stopConnected, self.stopReturning,
-        )  # fmt: skip
+        ends = (self.stopWaiting, self.stopConnecting, self.stopConnected, self.stopReturning)
+        stories = (self.ended, self.failed, self.failback, self.primaryLost, self.chosen, *ends)
         seen = set()
         for story in stories:
             self.setUp()

@@ -2,9 +2,9 @@
 A Klein application whose whole log goes to log servers: its own lines, Twisted's, and the access log.
 
 Run it with ``twistd -n -y kleinapp.py``, ask for http://127.0.0.1:8080/tea, and stop it with Ctrl-C.  The relay is
-described in a file, which the environment names (``LOGRELAY=logrelay.toml``): its operator chooses servers, failover and
-TLS there, as for ``twistd logrelay``, and the program knows of none of it.  A file with mistakes ends the program at its
-start, with a line for each.
+described in a file, which the environment names (``LOGRELAY=logrelay.toml``): its operator chooses servers, failover
+and TLS there, as for ``twistd logrelay``, and the program knows of none of it.  A file with mistakes ends the program
+at its start, with a line for each.
 """
 
 from __future__ import annotations
