@@ -24,6 +24,8 @@ from logrelay.link import PROVED_AFTER, Link
 from logrelay.options import Options
 from logrelay.testing import FakeServer
 
+from .test_layers import FOLDERS
+
 TOP = Path(__file__).resolve().parent.parent
 DOCS = TOP / "docs"
 sys.path.insert(0, str(DOCS))
@@ -130,6 +132,20 @@ class GlossaryTests(SynchronousTestCase):
         keys = {key.name for section in SECTIONS for key in section.keys}
         for each in (*glossary.FAILURES, *glossary.WISHES):
             self.assertEqual(set(each.keys) - keys, set())
+
+
+class ArchitectureTests(SynchronousTestCase):
+    """
+    The page for those who change it.
+    """
+
+    def test_everyModule(self) -> None:
+        """
+        Every module and folder of the package is named.
+        """
+        named = set(re.findall(r"``(\w+)``", (DOCS / "architecture.rst").read_text()))
+        there = {path.stem for path in (TOP / "logrelay").iterdir() if path.suffix == ".py" or path.name in FOLDERS}
+        self.assertEqual(there - named - {"__main__"}, set())
 
 
 class Watched(FailoverClientFactory):
