@@ -96,9 +96,9 @@ def _methods() -> Iterator[tuple[str, Callable[..., None]]]:
     The flags that stand for no key of their own.
     """
     names = {f"opt_{name.replace('-', '_')}" for name in FLAGS}
-    for name, method in vars(Options).items():
-        if name.startswith("opt_") and name not in names:
-            yield name, method
+    yield from (
+        (name, method) for name, method in vars(Options).items() if name.startswith("opt_") and name not in names
+    )
 
 
 def commands() -> str:

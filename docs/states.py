@@ -45,7 +45,9 @@ class Transition:
 
 TRANSITIONS = (
     Transition("Idle", "Connecting", "the relay starts: the primary is tried", "start", (170, 122)),
-    Transition("Connecting", "Connected", "the server is connected; with TLS, verified", "connected", (510, 32), 22),
+    Transition(
+        "Connecting", "Connected", "the server is connected and, with TLS, verified", "connected", (510, 32), 22
+    ),
     Transition(
         "Connecting",
         "Waiting",

@@ -24,6 +24,8 @@ from logrelay.link import PROVED_AFTER, Link
 from logrelay.options import Options
 from logrelay.testing import FakeServer
 
+from .test_layers import FOLDERS
+
 TOP = Path(__file__).resolve().parent.parent
 DOCS = TOP / "docs"
 sys.path.insert(0, str(DOCS))
@@ -108,7 +110,7 @@ class GlossaryTests(SynchronousTestCase):
         gives.
         """
         known = {each.name for each in (*glossary.FAILURES, *glossary.WISHES)}
-        found = {reason for _, reason in reasons._BY_TYPE} | set(reasons._BY_ERRNO.values())
+        found: set[object] = {reason for _, reason in reasons._BY_TYPE} | set(reasons._BY_ERRNO.values())
         texts = set()
         for path in (TOP / "logrelay").rglob("*.py"):
             if path.name == "glossary.py":
@@ -118,9 +120,7 @@ class GlossaryTests(SynchronousTestCase):
                     texts.add(node.value)
                 name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
                 if isinstance(node, ast.Call) and node.args and name in ("abort", "Ending"):
-                    first = node.args[0]
-                    if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                        found.add(first.value)
+                    found |= {each.value for each in node.args[:1] if isinstance(each, ast.Constant)}
         # A probe that nobody waits for any more tells nobody.
         self.assertEqual(found - known, {"cancelled"})
         self.assertEqual(known - texts, set())
@@ -132,6 +132,20 @@ class GlossaryTests(SynchronousTestCase):
         keys = {key.name for section in SECTIONS for key in section.keys}
         for each in (*glossary.FAILURES, *glossary.WISHES):
             self.assertEqual(set(each.keys) - keys, set())
+
+
+class ArchitectureTests(SynchronousTestCase):
+    """
+    The page for those who change it.
+    """
+
+    def test_everyModule(self) -> None:
+        """
+        Every module and folder of the package is named.
+        """
+        named = set(re.findall(r"``(\w+)``", (DOCS / "architecture.rst").read_text()))
+        there = {path.stem for path in (TOP / "logrelay").iterdir() if path.suffix == ".py" or path.name in FOLDERS}
+        self.assertEqual(there - named - {"__main__"}, set())
 
 
 class Watched(FailoverClientFactory):
@@ -339,10 +353,8 @@ class FailoverTests(SynchronousTestCase):
         from logrelay.failover import State
 
         self.assertEqual(set(states.PLACES), {each.__name__ for each in State.__args__})
-        stories = (
-            *(self.ended, self.failed, self.failback, self.primaryLost, self.chosen),
-            *(self.stopWaiting, self.stopConnecting, self.stopConnected, self.stopReturning),
-        )
+        ends = (self.stopWaiting, self.stopConnecting, self.stopConnected, self.stopReturning)
+        stories = (self.ended, self.failed, self.failback, self.primaryLost, self.chosen, *ends)
         seen = set()
         for story in stories:
             self.setUp()

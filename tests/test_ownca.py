@@ -98,8 +98,8 @@ class OwnCATests(SynchronousTestCase):
         sendLines(relay.address("tcp:0:interface=127.0.0.1"), b"<13>1 - h a p m - over TLS")
         server.waitFor(1)
         self.assertIn(b"over TLS", server.output.read_bytes())
-        strangers = self.configuration(server.port, "strangers/relay.example.com")
-        strange = Process(self, [script("logrelay"), "check", "--connect", str(strangers)])
+        path = str(self.configuration(server.port, "strangers/relay.example.com"))
+        strange = Process(self, [script("logrelay"), "check", "--connect", path])
         self.assertEqual(strange.wait(), 1)
         self.assertRegex(strange.said.read_text(), rf"127\.0\.0\.1:{server.port}: (tls-alert|eof|reset): ")
 

@@ -15,16 +15,14 @@ from importlib.metadata import version
 
 import attrs
 
+from .. import glossary
 from ..rendering import unreadiness
 from ..snapshot import DestinationSnapshot, ServerSnapshot, Snapshot, SourceSnapshot
 
 COUNTER, GAUGE = "counter", "gauge"
 
 #: Why an attempt or a connection can fail (spec 1.6): each is there from the start, so that its first time is seen.
-FAILURES = (
-    *("dns", "refused", "unreachable", "connect-timeout", "tls-timeout", "tls-verify", "tls-alert"),
-    *("eof", "reset", "ack-timeout", "stalled", "keepalive", "protocol"),
-)
+FAILURES = tuple(each.name for each in glossary.FAILURES)
 
 #: What a destination can be doing, and what a server can be.
 DESTINATION_STATES = ("idle", "waiting", "connecting", "connected", "returning")
