@@ -42,6 +42,24 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "central: switched from a:601 to b:601 (ack-timeout)",
     ),
     (
+        events.Chosen("central", "b:601"),
+        "info",
+        "central: b:601 was chosen by an operator, and stays in use until it fails",
+    ),
+    (events.Released("central"), "info", "central: sent back to the primary by an operator"),
+    (
+        events.Drained("central", "b:601"),
+        "warn",
+        "central: b:601 was drained by an operator, and is not used until it is undrained",
+    ),
+    (events.Undrained("central", "b:601"), "info", "central: b:601 may be used again"),
+    (events.Controllable("/run/s"), "info", "takes orders at /run/s"),
+    (
+        events.NoControl("/run/s", "No such file or directory"),
+        "info",
+        "takes no orders: no control socket at /run/s: No such file or directory",
+    ),
+    (
         events.RoundFailed("central", "a:601", 1.234),
         "error",
         "central: no server is usable; next attempt (a:601) in 1.2 s",

@@ -169,7 +169,7 @@ class TopTests(ControlCase):
         self.control()
         for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 0)):
             watcher = self.watch(term="xterm-256color")
-            await self.until(lambda watcher=watcher: "active" in watcher.text and not watcher.echoes())
+            await self.shows(watcher, "active")
             shell = watcher.pid
             child = int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
             os.kill(child, number)
