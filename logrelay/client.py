@@ -104,6 +104,13 @@ class FailoverClientFactory(ReconnectingClientFactory):
         self._heldFor = RELOAD
         self._lastEnd = "start"
 
+    @property
+    def proves(self) -> bool:
+        """
+        Whether the server in use has shown that it delivers: on the connection in use, or by the checkpoint before it.
+        """
+        return isinstance(self.state, Connected) and (self.state.link.proved or self._lastEnd == CHECKPOINT)
+
     # For the owner.
 
     def start(self) -> None:

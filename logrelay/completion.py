@@ -140,7 +140,7 @@ _logrelay() {
 """
     + _COMMON
     + """\
-    if [[ "$value" == FILE ]]; then
+    if [[ "$value" == FILE && "$word" != -* ]]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
@@ -166,7 +166,7 @@ _logrelay() {
 """
     + _COMMON
     + """\
-    if [[ "$value" == FILE ]]; then
+    if [[ "$value" == FILE && "$PREFIX" != -* ]]; then
         _files
         return
     fi
@@ -238,9 +238,9 @@ def _fishValue(value: str, isOption: bool) -> str:
     """
     What an argument may be.
     """
-    needed = " -r" if isOption else ""
     if value == "FILE":
-        return f"{needed} -F"
+        return " -r -F" if isOption else " -F"
+    needed = " -x" if isOption else ""
     if value in _ASKED:
         return f"{needed} -a {shlex.quote(f'(logrelay completion {_ASKED[value]} 2>/dev/null)')}"
     return f"{needed} -a {shlex.quote(value)}" if value else needed

@@ -276,6 +276,7 @@ def _top(options: argparse.Namespace, client: Client) -> int:
     """
     Shows the relay live, once a second: servers, rates, what waits, what was switched.  Press q to quit.
     """
-    from .top import watch
+    from .top import PATIENCE, watch
 
+    client.patience = PATIENCE
     return watch(client)

@@ -476,7 +476,7 @@ class Destination:
             since=state.until if isinstance(state, Waiting) else state.since,
             reason=self.reporter.why,
             servers=tuple(self._servers()),
-            proved=isinstance(state, Connected) and state.link.proved,
+            proved=self.factory.proves,
             chosen=rotation.chosen,
             goodProbes=rotation.goodProbes,
             requiredProbes=rotation.required,

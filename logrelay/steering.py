@@ -4,7 +4,7 @@ An operator's orders to a relay: finds who is meant, and carries them out one af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -149,13 +149,15 @@ def serverOf(destination: Destination, name: str) -> int:
     names = [str(server) for server in servers]
     if found:
         raise OrderRefused(f"{shown(name)} is {len(found)} servers; write the port too: {', '.join(names)}")
-    where = destination.settings.name
-    raise OrderRefused(f"there is no server {shown(name)} in destination {where}; {_remedy(name, names)}")
+    where, hosts = destination.settings.name, [server.host for server in servers]
+    raise OrderRefused(f"there is no server {shown(name)} in destination {where}; {_remedy(name, names, hosts)}")
 
 
-def _remedy(name: str, known: Mapping[str, object] | list[str]) -> str:
+def _remedy(name: str, known: Mapping[str, object] | list[str], also: Sequence[str] = ()) -> str:
     """
     What to write instead.
+
+    :param also: what may be written, and is not listed.
     """
-    guess = meant(name, known)
+    guess = meant(name, [*known, *also])
     return f"did you mean {guess}?" if guess else f"name one of {', '.join(known)}"

@@ -21,6 +21,9 @@ from .errors import LogRelayError
 #: How often the relay is asked, in seconds.
 PERIOD = 1.0
 
+#: How long an answer may take: meanwhile no key does anything.
+PATIENCE = 3.0
+
 #: How colours are numbered.
 _GREEN, _RED = 1, 2
 
@@ -38,8 +41,8 @@ def watch(client: Client) -> int:
     """
     relay = client.ask("status")
     locale.setlocale(locale.LC_ALL, "")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise LogRelayError("top needs a terminal; use logrelay status")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        raise LogRelayError("top needs a terminal on which it can move the cursor; use logrelay status")
     try:
         # Not to wait for a second key after Escape.
         os.environ.setdefault("ESCDELAY", "25")

@@ -54,6 +54,7 @@ def destination(name: str = "central", **changes: Any) -> DestinationSnapshot:
         switches=(),
         spool=None,
         counters=DestinationCounters(sent=1234, resent=34),
+        activeSince=900.0,
     )
     return attrs.evolve(plain, **changes)
 

@@ -216,6 +216,22 @@ class TellingTests(DestinationCase):
         self.assertEqual((destination.counters.probes, destination.counters.switches), (3, 1))
         self.stop()
 
+    def test_checkpointsKeepTheServer(self) -> None:
+        """
+        After a checkpoint the server is in use since when it was, and has proved what it had.
+        """
+        destination = self.start(checkpoint=1)
+        self.spend(1)
+        self.assertFalse(destination.snapshot().proved)
+        destination.append(batch(b"one\n"))
+        self.spend(1)
+        snapshot = destination.snapshot()
+        self.assertEqual((destination.counters.checkpoints, len(self.one.connections)), (1, 2))
+        self.assertEqual((snapshot.proved, snapshot.activeSince), (True, 0))
+        self.assertGreater(snapshot.since, 0)
+        self.stop()
+        self.assertIsNone(destination.snapshot().activeSince)
+
     def test_checkpointsAreQuiet(self) -> None:
         """
         A checkpoint is counted, and not told.

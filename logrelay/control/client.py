@@ -54,6 +54,8 @@ class Client:
     """
     A connection to the control socket of a relay.  It is made when something is asked, and again if it was lost before
     that.
+
+    :ivar patience: for answers to questions, in seconds.
     """
 
     def __init__(self, path: str, patience: float = PATIENCE, longPatience: float = LONG_PATIENCE) -> None:
@@ -62,7 +64,7 @@ class Client:
         :param longPatience: for orders.
         """
         self._path = path
-        self._patience = patience
+        self.patience = patience
         self._longPatience = longPatience
         self._socket: socket.socket | None = None
 
@@ -74,7 +76,7 @@ class Client:
         :raises NoAnswer: if there is none.  An order may have been carried out nevertheless.
         :raises Refused: if the relay does not do it.
         """
-        limit = self._longPatience if command in _ORDERS else self._patience
+        limit = self._longPatience if command in _ORDERS else self.patience
         try:
             answer = self._exchange(json.dumps({"command": command, **arguments}).encode() + b"\n", limit)
         except BaseException:
@@ -115,7 +117,7 @@ class Client:
         A connection.
         """
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(self._patience)
+        connection.settimeout(self.patience)
         try:
             connection.connect(self._path)
         except OSError as error:

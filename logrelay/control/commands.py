@@ -52,7 +52,7 @@ class Commands:
         """
         Do what a request asks.
 
-        :return: the result, as what JSON knows.  Fails with :class:`logrelay.control.requests.Refusal` only.
+        :return: the result, as what JSON knows.  Fails with ``Refusal`` only.
         """
         return maybeDeferred(self._works[request.command], **request.arguments).addErrback(_refused)
 

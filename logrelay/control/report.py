@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..config import PROGRAM
 from ..values import GIB, KIB, MIB
 
 #: ``status`` tells so many of the last switches.
@@ -97,13 +98,14 @@ def stateWords(destination: Data, now: float) -> str:
     if active is None:
         wait = destination["since"] - now
         return f"no server in use: waiting {span(wait)} for the next try" if state == "waiting" and wait > 0 else state
-    words = f"{plain(active)} since {clock(destination['active-since'], now)}"
-    words += f" ({span(now - destination['active-since'])}; {plain(destination['reason'])})"
-    if state == "returning":
-        words += ", going back to the primary"
+    notes = [span(now - destination["active-since"]), plain(destination["reason"])]
     if destination["chosen"]:
-        words += ", chosen by an operator"
-    return words if destination["proved"] or state == "returning" else f"{words}, not proved yet"
+        notes.append("chosen")
+    if state == "returning":
+        notes.append("going back to the primary")
+    elif not destination["proved"]:
+        notes.append("not proved yet")
+    return f"{plain(active)} since {clock(destination['active-since'], now)} ({'; '.join(notes)})"
 
 
 def serverRow(place: int, server: Data, destination: Data, now: float) -> tuple[str, str, str, str]:
@@ -119,7 +121,7 @@ def serverRow(place: int, server: Data, destination: Data, now: float) -> tuple[
     if server["not-after"] is not None:
         days = (server["not-after"] - now) / _DAY
         notes.append(f"certificate of {', '.join(map(plain, server['identity']))}: {days:.0f} days left")
-    return ">" if server["active"] else "", plain(server["name"]), server["state"], "; ".join(notes)
+    return ">" if server["active"] else " ", plain(server["name"]), server["state"], "; ".join(notes)
 
 
 def serverRows(destination: Data, now: float) -> list[tuple[str, str, str, str]]:
@@ -196,7 +198,7 @@ def statusText(relay: Data, only: str = "") -> list[str]:
         if only in ("", destination["name"]):
             lines += _destinationText(destination, now)
     if not only:
-        lines += ["", "sources", *_indented(table([_sourceRow(each) for each in relay["sources"]]))]
+        lines += ["", "sources", *_indented(table([_sourceRow(each) for each in sourcesOf(relay)]))]
     return lines
 
 
@@ -213,6 +215,13 @@ def _destinationText(destination: Data, now: float) -> Iterator[str]:
         yield "  last switches:"
         rows = [switchRow(each, now) for each in destination["switches"][:SWITCHES]]
         yield from _indented(table(rows), 4)
+
+
+def sourcesOf(relay: Data) -> list[Data]:
+    """
+    The sources that are worth a line: the program itself is one only where it sends anything.
+    """
+    return [each for each in relay["sources"] if each["name"] != PROGRAM or each["counters"]["received"]]
 
 
 def _sourceRow(source: Data) -> tuple[str, str, str]:

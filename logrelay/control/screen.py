@@ -21,6 +21,7 @@ from .report import (
     relayWords,
     serverRows,
     size,
+    sourcesOf,
     stateWords,
     storeWords,
     switchRow,
@@ -75,7 +76,9 @@ def screenOf(relay: Data, before: Data | None, width: int, height: int, trouble:
     lines = [Line(head, Style.TITLE, 99)]
     if trouble:
         lines.append(Line(f"no answer: {plain(trouble)}; trying again", Style.BAD, 98))
-    lines += [Line(f"! {plain(each)}", Style.BAD, 70) for each in (*relay["ailments"], *relay["unready"])]
+    # What is not ready is told at its destination, too, and first of all there.
+    lines += [Line(f"! {plain(each)}", Style.BAD, 70) for each in relay["ailments"]]
+    lines += [Line(f"! {plain(each)}", Style.BAD, 47) for each in relay["unready"]]
     for each in relay["destinations"]:
         lines += _destination(each, rates, relay["at"])
     lines += _sources(relay, rates)
@@ -120,7 +123,7 @@ def _sources(relay: Data, rates: Rates) -> Iterator[Line]:
     yield Line("", weight=2)
     yield Line("sources", Style.TITLE, 30)
     rows, styles = [], []
-    for each in relay["sources"]:
+    for each in sourcesOf(relay):
         dropped, held = reasonsOf(each["counters"]["dropped"]), each["held-by"]
         notes = ([f"waits for {', '.join(map(plain, held))}"] if held else []) + (
             [f"dropped {dropped}"] if dropped else []
@@ -142,27 +145,21 @@ def _switches(relay: Data) -> Iterator[Line]:
     """
     The last switches of all destinations, the latest first.
     """
-    switches = [
-        (each["at"], destination["name"], each)
-        for destination in relay["destinations"]
-        for each in destination["switches"]
-    ]
-    switches.sort(key=lambda entry: -entry[0])
+    switches = [(each, name["name"]) for name in relay["destinations"] for each in name["switches"]]
     if not switches:
         return
+    switches.sort(key=lambda entry: -entry[0]["at"])
     yield Line("", weight=1)
     yield Line("switches", Style.TITLE, 20)
     now = relay["at"]
-    several = len(relay["destinations"]) > 1
-    rows = [
-        ((when, plain(name)) if several else (when,)) + rest
-        for _, name, each in switches
-        for when, *words in [switchRow(each, now)]
-        for rest in [tuple(words)]
-    ]
-    for place, ((at, _, _), text) in enumerate(zip(switches, table(rows), strict=True)):
+    rows = []
+    for each, name in switches:
+        when, *rest = switchRow(each, now)
+        rows.append((when, *([plain(name)] if len(relay["destinations"]) > 1 else []), *rest))
+    for place, ((each, _), text) in enumerate(zip(switches, table(rows), strict=True)):
         # The oldest ones go first.
-        yield Line(f"  {text}", Style.BAD if now - at < _FRESH else Style.PLAIN, max(6, 19 - place))
+        isFresh = now - each["at"] < _FRESH
+        yield Line(f"  {text}", Style.BAD if isFresh else Style.PLAIN, max(6, 19 - place))
 
 
 class Rates:
