@@ -29,3 +29,7 @@ html_theme_options = {
     "fixed_sidebar": True,
 }
 html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
+
+#: ``sphinx-build -b man docs FOLDER`` makes the page that the units name.
+man_pages = [("commands", "logrelay", "relay log messages to the first of several servers that works", [author], 8)]
+man_make_section_directory = False

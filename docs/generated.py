@@ -13,10 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+import attrs
 import states
 
-from logrelay import cli, glossary, rotation
+from logrelay import cli, events, glossary, rotation
 from logrelay.keys import SECTIONS, Key, Section
 from logrelay.options import FLAGS, Options
 from logrelay.values import sizeText
@@ -143,6 +145,27 @@ def reasons() -> str:
     return "".join(parts)
 
 
+def eventTable() -> str:
+    """
+    The events, by their identifiers.
+    """
+    rows = []
+    for each in sorted(eventsIn(events), key=lambda kind: kind.__name__):
+        fields = ", ".join(literal(field.name) for field in attrs.fields(each))
+        meaning = (inspect.getdoc(each) or "").split(":ivar")[0]
+        rows.append([literal(each.__name__), each.level, fields, " ".join(meaning.split())])
+    return table("20 8 27 45", ("identifier", "level", "fields", "when"), rows)
+
+
+def eventsIn(module: ModuleType) -> Iterator[type[events.Event]]:
+    """
+    The events that a module defines.
+    """
+    for each in vars(module).values():
+        if isinstance(each, type) and issubclass(each, events.Event) and each is not events.Event:
+            yield each
+
+
 def rules() -> str:
     """
     The table in the docstring of ``logrelay.rotation``.
@@ -201,6 +224,7 @@ FILES = {
     "flags.inc": flags,
     "commands.inc": commands,
     "reasons.inc": reasons,
+    "events.inc": eventTable,
     "rules.inc": rules,
     "transitions.inc": transitions,
     "names.inc": names,

@@ -12,12 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import logrelay
-from logrelay import FailbackSettings, FailoverClientFactory, FailoverObserver, Policy, glossary, reasons, rotation
+from logrelay import (
+    FailbackSettings,
+    FailoverClientFactory,
+    FailoverObserver,
+    Policy,
+    events,
+    glossary,
+    reasons,
+    rotation,
+)
 from logrelay.failover import CHECKPOINT, OPERATOR
 from logrelay.keys import SECTIONS
 from logrelay.link import PROVED_AFTER, Link
@@ -67,6 +77,18 @@ class ReferenceTests(SynchronousTestCase):
         for name in ("check", "demo", "spool ls", "spool cat", "spool export", "spool drop"):
             self.assertIn(f"``logrelay {name}``\n~", text)
         self.assertIn("--connect", text)
+
+    def test_events(self) -> None:
+        """
+        Every event is there, with its level, its fields and what it means; and somebody tells it.
+        """
+        text = generated.eventTable()
+        code = "".join(path.read_text() for path in (TOP / "logrelay").rglob("*.py") if path.name != "events.py")
+        for each in generated.eventsIn(events):
+            name = each.__name__
+            fields = ", ".join(f"``{field.name}``" for field in attrs.fields(each))
+            self.assertRegex(text, rf"(?m)^   \* - ``{name}``\n     - {each.level}\n     -( {fields})?\n     - \w")
+            self.assertRegex(code, rf"\bevents\.{name}\b|\b{name}\(", name)
 
     def test_names(self) -> None:
         """
