@@ -714,6 +714,41 @@ class TLSTests(StreamCase):
         self.successResultOf(ended)
         self.assertEqual(self.route.messages, [b"last words"])
 
+    def test_farewellDuringTheHandshake(self) -> None:
+        """
+        A client whose side of the handshake is done may have sent messages before ours is.
+        """
+        source = self.source()
+        client, transport = self.client(source)
+        self.assertRaises(ssl.SSLWantReadError, client.tls.do_handshake)
+        client.exchange()
+        client.tls.do_handshake()
+        client.tls.write(b"one\ntwo\n")
+        ended = source.stop()
+        self.assertFalse(transport.disconnecting)
+        client.exchange()
+        self.assertEqual(self.route.messages, [b"one", b"two"])
+        client.send(b"last words\n")
+        self.assertEqual(client.tls.read(), b"")
+        client.protocol.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(ended)
+        self.assertEqual(self.route.messages, [b"one", b"two", b"last words"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_farewellWithoutAHandshake(self) -> None:
+        """
+        A client that does not come through its handshake keeps the end waiting for no longer than the farewell.
+        """
+        source = self.source()
+        client, transport = self.client(source)
+        ended = source.stop()
+        self.reactor.advance(FAREWELL - 0.01)
+        self.assertFalse(transport.disconnecting)
+        self.reactor.advance(0.01)
+        self.assertTrue(transport.disconnecting)
+        client.protocol.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(ended)
+
 
 class LoopbackTests(TestCase):
     """

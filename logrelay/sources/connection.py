@@ -227,6 +227,8 @@ class TLSConnection(Connection):
         """
         self._deadline.cancel()
         super()._begin()
+        if self._parting is not None:
+            self._endWriting()
 
     def _tooSlow(self) -> None:
         """
@@ -260,6 +262,8 @@ class TLSConnection(Connection):
 
     def _endWriting(self) -> None:
         """
-        Send a close_notify, and go on reading until the peer's.
+        Send a close_notify, and go on reading until the peer's.  During the handshake it has to wait: Twisted would reset
+        the connection, with all that a client has sent whose own side of the handshake was done before ours.
         """
-        self.transport.loseConnection()
+        if not self._deadline.active():
+            self.transport.loseConnection()
