@@ -57,6 +57,7 @@ class RelpSender(Sender):
     :ivar _accepted: how many messages the server has taken in this session.
     :ivar _heardAt: when the server last said anything.
     :ivar _opened: whether the server has opened the session.
+    :ivar _overdue: whether an answer was, when it was looked last, and nothing has come since.
     """
 
     def __init__(self, delivery: Delivery, sessions: Sessions) -> None:
@@ -65,6 +66,7 @@ class RelpSender(Sender):
         self._out: deque[_Out] = deque()
         self._accepted = 0
         self._messagesOut = 0
+        self._overdue = False
         self._refusal: str | None = None
         self._answered: Deferred[None] | None = None
 
@@ -127,7 +129,7 @@ class RelpSender(Sender):
         Take in answers.
         """
         acknowledgeAtOnce(self.transport)
-        self._heardAt = self.delivery.clock.seconds()
+        self._heardAt, self._overdue = self.delivery.clock.seconds(), False
         ended = False
         for event in self._session.receive(data):
             match event:
@@ -226,7 +228,9 @@ class RelpSender(Sender):
         """
         limit = self._liveness.stallTimeout
         waiting = next((out.at for out in self._out if out.unanswered), None) if self._opened else self._heardAt
-        if waiting is not None and now - max(waiting, self._heardAt) >= limit:
+        wasOverdue, self._overdue = self._overdue, waiting is not None and now - max(waiting, self._heardAt) >= limit
+        # When this process stood still for that long, what the server said meanwhile is only read after the first look.
+        if wasOverdue and self._overdue:
             return "stalled", f"no RELP answer from the server for {limit:g} s"
         return super()._judge(now, sample)
 

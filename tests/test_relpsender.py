@@ -5,20 +5,24 @@ RELP to servers: what is out, what settles, what is sent again, and what is set 
 from __future__ import annotations
 
 import json
+import socket
 import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from logrelay import events
 from logrelay.config import DestinationSettings, FailbackSettings
+from logrelay.servers import Server
 from logrelay.service import LogRelayService
 
 from .faults.trials import LIMITS
 from .loopback import scripted
 from .relays import RelayCase, destination, heard, numbered
 from .relpends import RelpServer
+from .relpserver import RelpSession
 
 #: With failback, soon.
 FAILBACK = FailbackSettings(tcpProbeInterval=0.3, successfulProbesRequired=2)
@@ -135,6 +139,17 @@ class AnsweredTests(RelpCase):
         self.assertEqual((self.counters(relay).switches, self.counters(relay).resent, servers[1].sessions), (0, 0, []))
 
 
+def answerAll(listener: socket.socket) -> None:
+    """
+    Answer everything on one connection, until the client ends it.
+    """
+    session = RelpSession()
+    peer, _ = listener.accept()
+    with peer:
+        while not session.over and (data := peer.recv(65536)):
+            peer.sendall(b"".join(reply for _, reply in session.take(data)))
+
+
 class LostTests(RelpCase):
     """
     What is sent again.
@@ -175,6 +190,30 @@ class LostTests(RelpCase):
         self.assertLess(time.monotonic() - began, 1.5)
         [failed] = [event for event in told if isinstance(event, events.AttemptFailed)]
         self.assertEqual(failed.reason, "stalled")
+
+    @scripted
+    async def test_stoodStill(self) -> None:
+        """
+        A server is not stalled whose answers lie here unread because this process stood still.
+        """
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        server = Thread(target=answerAll, args=(listener,))
+        server.start()
+        servers = (Server("127.0.0.1", listener.getsockname()[1]),)
+        limits = {**LIMITS, "stallTimeout": 0.5}
+        relay = self.relay([DestinationSettings("central", servers, format="as-is", driver="relp", **limits)])
+        told = heard(relay)
+        await self.until(lambda: relay.snapshot().destinations[0].state == "connected")
+        for _ in range(3):
+            self.send(relay, numbered(100))
+            await self.until(lambda: self.counters(relay).sent == self.counters(relay).accepted)
+            time.sleep(1)
+            await self.until(lambda: self.counters(relay).settled == self.counters(relay).accepted)
+        self.assertEqual(self.counters(relay).accepted, 300)
+        self.assertEqual([event for event in told if isinstance(event, events.AttemptFailed)], [])
+        await relay.stopService()
+        server.join()
 
     @scripted
     async def test_nonsense(self) -> None:

@@ -262,8 +262,8 @@ class TLSConnection(Connection):
 
     def _endWriting(self) -> None:
         """
-        Send a close_notify, and go on reading until the peer's.  During the handshake it has to wait: Twisted would reset
-        the connection, with all that a client has sent whose own side of the handshake was done before ours.
+        Send a close_notify, and go on reading until the peer's.  During the handshake it has to wait: Twisted would
+        reset the connection, with all that a client has sent whose own side of the handshake was done before ours.
         """
         if not self._deadline.active():
             self.transport.loseConnection()
