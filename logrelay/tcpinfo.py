@@ -3,9 +3,10 @@ What the kernel knows of a connection, and how it ended (Linux: tcp(7), ``TCP_IN
 
 Twisted does not say how a connection ended: a reset that follows a FIN reaches ``connectionLost`` as a clean end, and
 the error number is dropped.  And the descriptor is closed before ``connectionLost`` is called.  So a view holds a
-duplicate of the descriptor, and replaces three methods of the transport, for this connection alone: ``doRead`` and
-``writeSomeData``, which keep the error number, and count what the kernel took; and ``connectionLost``, which notes the
-state of the connection before Twisted ends our side of it.
+duplicate of the descriptor, and replaces four methods of the transport, for this connection alone: ``doRead`` and
+``writeSomeData``, which keep the error number, and count what the kernel took; ``readConnectionLost``, which gives a
+reset that follows the peer's end the time to come; and ``connectionLost``, which notes the state of the connection
+before Twisted ends our side of it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ _OVER = frozenset({6, 7})
 
 #: What only means that the kernel has nothing, or no room, for now.
 _LATER = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
+
+#: A server that shuts down both ways and then closes with data unread, as syslog-ng and Twisted do, sends its end, and
+#: the reset when it gets round to closing: at once, but for what the scheduler lets run in between on a busy host.  So
+#: many seconds are waited for it, looking at these intervals.
+RESET_WITHIN, _LOOK_AGAIN = 0.05, 0.002
 
 _RESET_ERRORS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _UNREACHABLE_ERRORS = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
@@ -109,6 +115,7 @@ class SocketView:
         self._taken = self._takenBefore()
         self._replaceRead(lower)
         self._replaceWrite(lower)
+        self._replaceEOF(lower)
         self._replaceEnd(lower)
 
     def _takenBefore(self) -> int:
@@ -155,6 +162,35 @@ class SocketView:
             return written
 
         lower.writeSomeData = writeSomeData  # type: ignore[method-assign, assignment]
+
+    def _replaceEOF(self, lower: Connection) -> None:
+        """
+        When the peer ends first, end our side a little later: only as long as it is open a reset is seen.
+        """
+        end = lower.readConnectionLost
+
+        def readConnectionLost(reason: Failure) -> None:
+            if self._halfClosed or self.sample().acked == 0:
+                end(reason)
+                return
+            # What is written from now on could not be read any more, and would be answered by a reset in any case.
+            lower.stopWriting()
+            lower._writeDisconnected = True
+            if lower.producer is not None:
+                lower.producer.pauseProducing()
+            look(reason, lower.reactor.seconds() + RESET_WITHIN)
+
+        def look(reason: Failure, until: float) -> None:
+            if lower.disconnected:
+                # It was given up meanwhile.
+                return
+            left = until - lower.reactor.seconds()
+            if self._pendingError() or left <= 0:
+                end(reason)
+            else:
+                lower.reactor.callLater(min(left, _LOOK_AGAIN), look, reason, until)
+
+        lower.readConnectionLost = readConnectionLost  # type: ignore[method-assign]
 
     def _replaceEnd(self, lower: Connection) -> None:
         """

@@ -620,14 +620,18 @@ class JudgedTests(LoopbackCase):
     async def test_unread(self) -> None:
         """
         One that closes with data unread resets the connection; also where it first shuts down both ways, as syslog-ng
-        does, which looks like a clean end to a program.
+        does, which looks like a clean end to a program, and is kept from running between the two.
         """
 
         def shutAndClose(server: socket.socket) -> None:
             server.shutdown(socket.SHUT_RDWR)
             server.close()
 
-        for end in (socket.socket.close, shutAndClose):
+        def shutAndCloseLater(server: socket.socket) -> None:
+            server.shutdown(socket.SHUT_RDWR)
+            self.reactor.callLater(0.03, server.close)
+
+        for end in (socket.socket.close, shutAndClose, shutAndCloseLater):
             ending = await self.ending(50_000, end)
             self.assertEqual((ending.reason, ending.clean, ending.emptied), ("reset", False, False))
 
