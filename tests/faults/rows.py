@@ -97,7 +97,7 @@ _THREE = (Part(), Part(), Part())
 _DOWN_FIRST = (Part(up=False), Part())
 
 ROWS = (
-    Row("kill", "SIGKILL, all read", scripts.killed, bound=_seconds(0.2), quick=ALL),
+    Row("kill", "SIGKILL, all read", scripts.killed, bound=_seconds(0.2), quick=("tcp", "relp")),
     Row("kill-slow", "SIGKILL, slow reader", scripts.killed, (_SLOW, Part()), _seconds(0.2), quick=("tcp", "relp")),
     Row(
         "kill-paused",
@@ -116,7 +116,7 @@ ROWS = (
         scripts.vanished,
         bound=lambda limits: limits.ack + 1,
         vanishing=True,
-        quick=ALL,
+        quick=("tcp", "relp"),
     ),
     Row(
         "hole-idle",
@@ -126,7 +126,7 @@ ROWS = (
         vanishing=True,
         quick=("tcp",),
     ),
-    Row("stop", "SIGSTOP", scripts.hung, bound=lambda limits: limits.stall + 1, quick=ALL),
+    Row("stop", "SIGSTOP", scripts.hung, bound=lambda limits: limits.stall + 1, quick=("tls", "relp")),
     Row(
         "deaf",
         "accepts, never reads, from the start",

@@ -40,7 +40,7 @@ DRIVERS = {
 }
 
 #: Seconds that anything may take besides the time limits of the relay.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 #: Seconds without anything new, after which a file counts as complete.
 _QUIET = 0.3
