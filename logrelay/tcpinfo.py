@@ -22,7 +22,7 @@ from typing import Protocol as TypingProtocol
 from typing import cast
 
 from twisted.internet import main
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IPushProducer, IReactorTime, ITransport
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -167,7 +167,7 @@ class SocketView:
         """
         When the peer ends first, end our side a little later: only as long as it is open a reset is seen.
         """
-        end = lower.readConnectionLost
+        end, clock = lower.readConnectionLost, cast(IReactorTime, lower.reactor)
 
         def readConnectionLost(reason: Failure) -> None:
             if self._halfClosed or self.sample().acked == 0:
@@ -176,19 +176,20 @@ class SocketView:
             # What is written from now on could not be read any more, and would be answered by a reset in any case.
             lower.stopWriting()
             lower._writeDisconnected = True
-            if lower.producer is not None:
-                lower.producer.pauseProducing()
-            look(reason, lower.reactor.seconds() + RESET_WITHIN)
+            producer = IPushProducer(lower.producer, None)
+            if producer is not None:
+                producer.pauseProducing()
+            look(reason, clock.seconds() + RESET_WITHIN)
 
         def look(reason: Failure, until: float) -> None:
             if lower.disconnected:
                 # It was given up meanwhile.
                 return
-            left = until - lower.reactor.seconds()
+            left = until - clock.seconds()
             if self._pendingError() or left <= 0:
                 end(reason)
             else:
-                lower.reactor.callLater(min(left, _LOOK_AGAIN), look, reason, until)
+                clock.callLater(min(left, _LOOK_AGAIN), look, reason, until)
 
         lower.readConnectionLost = readConnectionLost  # type: ignore[method-assign]
 
