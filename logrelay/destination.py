@@ -463,11 +463,12 @@ class Destination:
                 return link.protocol if isinstance(link.protocol, Sender) else None
         return None
 
-    def snapshot(self, notAfter: datetime | None = None) -> DestinationSnapshot:
+    def snapshot(self, notAfter: datetime | None = None, listsUntil: datetime | None = None) -> DestinationSnapshot:
         """
         The state now.
 
         :param notAfter: when the certificate that we show expires, in UTC.
+        :param listsUntil: when the first revocation list is to be replaced, in UTC.
         """
         state, store, rotation = self.factory.state, self.store, self.factory.rotation
         return DestinationSnapshot(
@@ -489,6 +490,7 @@ class Destination:
             inFlight=store.messages - store.unsent,
             oldest=self._ages.oldest(store.settled, store.end),
             ownNotAfter=None if notAfter is None else notAfter.timestamp(),
+            listsUntil=None if listsUntil is None else listsUntil.timestamp(),
             switches=tuple(self.reporter.switches),
             spool=None if self._disk is None else self._disk.snapshot(),
             counters=copy.deepcopy(self.counters),

@@ -132,7 +132,7 @@ class Parts:
         """
         for name, destination in self.destinations.items():
             tls = self._ways[name].tls
-            yield destination.snapshot(None if tls is None else tls.notAfter)
+            yield destination.snapshot() if tls is None else destination.snapshot(tls.notAfter, tls.listsUntil)
 
     @property
     def notAfter(self) -> datetime | None:

@@ -94,6 +94,8 @@ class DestinationSnapshot:
         or it was there before the relay was started.
     :ivar ownNotAfter: when the certificate that we show expires, in seconds since the epoch; ``None`` where there is
         none.
+    :ivar listsUntil: when the first of the revocation lists is to be replaced by a newer one, in seconds since the
+        epoch; ``None`` where there is none, or none that says so.
     :ivar switches: the last changes of the server in use, the latest first.
     :ivar spool: the store on disk, if there is one.
     :ivar activeSince: when the server in use was first connected to without another one, or a failure, in between;
@@ -118,6 +120,7 @@ class DestinationSnapshot:
     inFlight: int
     oldest: float | None
     ownNotAfter: float | None
+    listsUntil: float | None
     switches: tuple[SwitchSnapshot, ...]
     spool: SpoolSnapshot | None
     counters: DestinationCounters

@@ -75,6 +75,13 @@ class ClientTLS:
         """
         return self._files.latest.notAfter
 
+    @property
+    def listsUntil(self) -> datetime | None:
+        """
+        When the first of the revocation lists is to be replaced, in UTC; ``None`` where there is none.
+        """
+        return self._files.latest.listsUntil
+
     def read(self) -> None:
         """
         Read the files again if they have changed; a new connection does the same.

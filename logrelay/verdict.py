@@ -93,6 +93,8 @@ def _ofDestination(destination: DestinationSnapshot, now: float) -> Iterator[Rem
         yield Remark(WORTH_A_LOOK, name, "its store is above the high mark")
     yield from (Remark(WORTH_A_LOOK, name, f"{each.name} is drained") for each in destination.servers if each.drained)
     yield from _ofCertificate(name, "the certificate that it shows", destination.ownNotAfter, now)
+    if destination.listsUntil is not None and destination.listsUntil < now:
+        yield Remark(WORTH_A_LOOK, name, "a revocation list in crl-file has expired")
     for server in destination.servers:
         yield from _ofCertificate(name, f"the certificate of {server.name}", server.notAfter, now)
 

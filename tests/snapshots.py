@@ -51,6 +51,7 @@ def destination(name: str = "central", **changes: Any) -> DestinationSnapshot:
         inFlight=0,
         oldest=None,
         ownNotAfter=None,
+        listsUntil=None,
         switches=(),
         spool=None,
         counters=DestinationCounters(sent=1234, resent=34),

@@ -127,6 +127,19 @@ class ExamplesTests(SynchronousTestCase):
         self.assertEqual((len(steps), set(steps)), (100, expected))
         self.assertRegex(wrong[-1], r"(?s)^something went wrong\nTraceback .*ValueError: nothing is perfect$")
 
+    def test_failover(self) -> None:
+        """
+        The test in the example of the failover alone, as its text says to run it; and the example, with two servers of
+        which the first refuses.
+        """
+        command = [sys.executable, "-m", "twisted.trial", f"--temp-directory={self.mktemp()}", "failover"]
+        tested = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, timeout=LIMIT, check=False)
+        self.assertEqual((tested.returncode, tested.stdout.splitlines()[-1]), (0, "PASSED (successes=1)"), tested)
+        program = Process(self, [sys.executable, str(EXAMPLES / "failover.py"), "127.0.0.1:1", self.server])
+        program.says("^server 1: connected$")
+        self.assertIn("server 0: refused: ", program.said.read_text())
+        self.assertEqual(self.sink.receive(), b"hello\n")
+
 
 def numberedLine(boot: str, number: int, before: str = "", behind: str = "") -> str:
     """

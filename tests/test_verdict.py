@@ -99,6 +99,17 @@ class VerdictTests(SynchronousTestCase):
             ):
                 self.assertVerdict(snapshot, level, *(() if text is None else (f"{what} {text}",)))
 
+    def test_revocations(self) -> None:
+        """
+        A revocation list that should have been replaced is told; one that is to be is usual.
+        """
+        for left, level, text in (
+            (0.5, GOOD, None),
+            (-0.5, WORTH_A_LOOK, "central: a revocation list in crl-file has expired"),
+        ):
+            snapshot = relay(destination(servers=PRIMARY, listsUntil=NOW + left * DAY))
+            self.assertVerdict(snapshot, level, *(() if text is None else (text,)))
+
     def test_worstFirst(self) -> None:
         """
         The worst is what the one line says, and how many more there are.

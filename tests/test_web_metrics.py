@@ -59,7 +59,9 @@ def full() -> Snapshot:
     )
     spool = SpoolSnapshot("/spool", 3, 10, "")
     return relay(
-        destination(servers=servers, counters=counters, spool=spool, ownNotAfter=4e9, oldest=990.0, unsent=1),
+        destination(
+            servers=servers, counters=counters, spool=spool, ownNotAfter=4e9, listsUntil=5e9, oldest=990.0, unsent=1
+        ),
         sources=(
             source("log", files=(FileSnapshot("/a", 1, 1, 5), FileSnapshot("/b", 1, 1, 9))),
             source("udp", counters=SourceCounters(dropped=Counter(overflow=4)), heldBy=("central",)),
@@ -109,6 +111,7 @@ class MetricsTests(SynchronousTestCase):
             ("server_active", ("central", 'a"\\\n'), 1),
             ("server_state", ("central", "b", "failed"), 1),
             ("server_failed_timestamp_seconds", ("central", "b"), 900),
+            ("destination_crl_next_update_timestamp_seconds", ("central",), 5e9),
             ("server_certificate_not_after_timestamp_seconds", ("central", 'a"\\\n'), 5e9),
         ):
             # The parser has labels in the order of the text, which is that of their names.

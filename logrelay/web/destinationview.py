@@ -139,6 +139,8 @@ def _facts(destination: DestinationSnapshot, now: float) -> Iterator[tuple[str, 
         yield "Good probes of the primary", f"{destination.goodProbes} of {destination.requiredProbes}"
     if destination.ownNotAfter is not None:
         yield "Our certificate", _validity(destination.ownNotAfter, now)
+    if destination.listsUntil is not None:
+        yield "Revocation list", _validity(destination.listsUntil, now)
 
 
 def _validity(notAfter: float, now: float) -> Content:

@@ -337,6 +337,13 @@ METRICS = (
         "When the certificate that the relay shows there expires, in seconds since the epoch; absent without one.",
         lambda each, _: each.ownNotAfter,
     ),
+    _destination(
+        "crl_next_update_timestamp_seconds",
+        GAUGE,
+        "When the first of its revocation lists is to be replaced, in seconds since the epoch: once that has passed, a"
+        " revoked certificate may be taken; absent without crl-file.",
+        lambda each, _: each.listsUntil,
+    ),
     # Servers.
     _server("active", "Whether it is the one in use.", lambda server: server.active),
     Metric(
