@@ -952,7 +952,7 @@ class AnyInputTests(FileTestCase):
         Any values for any keys.
         """
 
-        @settings(max_examples=400, deadline=None, database=None)
+        @settings(max_examples=150, deadline=None, database=None)
         @given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=5))
         def check(entries: list[tuple[tuple[tuple[str | int, ...], str], object]]) -> None:
             tree: dict[str, Any] = {"source": [{"listen": "tcp:1"}], "destination": {"central": {"primary": "a"}}}
@@ -984,7 +984,7 @@ class AnyInputTests(FileTestCase):
         ]
         text = st.lists(st.one_of(st.sampled_from(pieces), st.text(max_size=3)), max_size=30).map("".join)
 
-        @settings(max_examples=400, deadline=None, database=None)
+        @settings(max_examples=150, deadline=None, database=None)
         @given(text)
         def check(text: str) -> None:
             self.outcome(text)

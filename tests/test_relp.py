@@ -162,7 +162,7 @@ class SessionsTests(SynchronousTestCase):
     The two sides with each other.
     """
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(
         st.lists(st.lists(st.binary(max_size=150), max_size=20), max_size=5),
         st.lists(st.integers(1, 200), max_size=30),
@@ -237,7 +237,7 @@ class WildTests(SynchronousTestCase):
     Peers that make no sense.
     """
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(WILD, st.lists(st.integers(1, 60), max_size=30))
     def test_server(self, parts: list[bytes], lengths: list[int]) -> None:
         """
@@ -259,7 +259,7 @@ class WildTests(SynchronousTestCase):
             outcomes.append((got, others, session.error is None))
         self.assertEqual(outcomes[0], outcomes[1])
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(WILD, st.lists(st.integers(1, 60), max_size=30))
     def test_client(self, parts: list[bytes], lengths: list[int]) -> None:
         """

@@ -408,7 +408,8 @@ class HostileTests(WebCase):
                 connection.shutdown(socket.SHUT_WR)
                 answer = await self.elsewhere(everything, connection)
             assert isinstance(answer, bytes)
-            self.assertTrue(not answer or answer.startswith(b"HTTP/1."), (request, answer))
+            # Older versions of Twisted repeat what the client said instead of "HTTP/1.1".
+            self.assertRegex(answer or b"- 400 ", rb"\A[^ ]+ [2-5][0-9]{2} ", request)
         self.assertEqual(self.flushLoggedErrors(), [])
         await self.assertFlows()
 
