@@ -59,7 +59,7 @@ class Reporter(FailoverObserver):
 
     :ivar active: the name of the server that was last in use.
     :ivar since: when it was first connected to without another one, or a failure, in between.
-    :ivar why: why that one is in use: ``start``, or why the one before was left.
+    :ivar why: why that one is in use: ``start``, or why the one before it was left or could not be used.
     :ivar failures: why each server was last given up.
     :ivar identities: who each server last proved to be.
     :ivar switches: the last changes of the server in use, the latest first.
@@ -136,7 +136,9 @@ class Reporter(FailoverObserver):
         if told:
             self.log.tell(events.Connected(self.name, name, "" if identity is None else str(identity)))
         if before is None:
-            self.why = reason
+            # At the start those before it may have failed.
+            latest = max(self.failures.values(), key=lambda failed: failed.at, default=None)
+            self.why = reason if latest is None else latest.reason
         elif before != name:
             self.why = reason
             self.counters.switches += 1

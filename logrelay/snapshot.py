@@ -80,7 +80,7 @@ class DestinationSnapshot:
 
     :ivar state: ``idle``, ``waiting``, ``connecting``, ``connected`` or ``returning``.
     :ivar since: when that state began, or for ``waiting`` when it will end; reactor seconds.
-    :ivar reason: why the server in use is that: ``start``, or why the one before was left.
+    :ivar reason: why the server in use is that: ``start``, or why the one before was left or could not be used.
     :ivar proved: whether the server in use has shown that it delivers.
     :ivar chosen: whether an operator chose the server in use, so that the primary is not probed.
     :ivar goodProbes: good failback probes in a row, of ``requiredProbes``.

@@ -578,6 +578,19 @@ class SnapshotTests(DestinationCase):
         self.assertTrue(all(server.text for server in snapshot.servers))
         self.stop()
 
+    def test_reasonAtTheStart(self) -> None:
+        """
+        Where the first servers could not be used at the start, that is why another one is in use.
+        """
+        for refusing, reason in ((0, "start"), (1, "refused")):
+            destination = self.make()
+            for server in self.servers[:refusing]:
+                server.refuse()
+            destination.start()
+            self.spend(1)
+            self.assertEqual(destination.snapshot().reason, reason)
+            self.stop()
+
     def test_numbers(self) -> None:
         """
         It shows what is stored, and counters that do not go on to change.
