@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from .events import Event, Reloaded, ReloadFailed, Reloading
 from .service import LogRelayService
 from .snapshot import DestinationSnapshot, Snapshot
+from .verdict import whyLeft
 
 #: How often, in seconds, the status is looked at besides when something happens.
 LOOK = 5.0
@@ -211,4 +212,5 @@ def _statusOf(destination: DestinationSnapshot) -> str:
     if destination.switches and destination.switches[0].after == active:
         switch = destination.switches[0]
         return f"{name}: {active} in use after {switch.before} ({switch.reason})"
-    return f"{name}: {active} in use"
+    why = "" if destination.servers[0].active else whyLeft(destination)
+    return f"{name}: {active} in use" + (f" ({why})" if why else "")

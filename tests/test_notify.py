@@ -45,12 +45,13 @@ class StatusTests(SynchronousTestCase):
         switch = SwitchSnapshot(5, "a", "b", "eof")
         failed = (server("a", reason="eof", failedAt=1.0), server("b", reason="refused", failedAt=2.0))
         for snapshot, line in (
-            (relay(), "central: b in use"),
+            (relay(), "central: b in use (a: eof)"),
+            (relay(destination(servers=(server("b", active=True),))), "central: b in use"),
             (relay(destination(switches=(switch,))), "central: b in use after a (eof)"),
             (relay(destination(servers=failed)), "central: no server in use, last tried b (refused)"),
             (relay(destination(servers=(server("a"),))), "central: no server in use"),
-            (relay(destination(), destination("x")), "central: b in use; x: b in use"),
-            (relay(ailments=("the disk\nhangs",)), "ill: the disk?hangs; central: b in use"),
+            (relay(destination(), destination("x")), "central: b in use (a: eof); x: b in use (a: eof)"),
+            (relay(ailments=("the disk\nhangs",)), "ill: the disk?hangs; central: b in use (a: eof)"),
         ):
             self.assertEqual(statusOf(snapshot), line)
 
