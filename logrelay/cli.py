@@ -57,7 +57,7 @@ def commandParser(command: str = "") -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check)
     demo = commands.add_parser(
-        "demo", help="show failover and failback on this machine, in half a minute", description=_demo.__doc__
+        "demo", help="show failover and failback on this machine, in some 15 seconds", description=_demo.__doc__
     )
     demo.add_argument(
         "--break", dest="broken", action="store_true", help="let a server throw messages away, to see that it shows"
