@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +27,6 @@ from .delivery import Delivery
 from .difference import talksAlike
 from .disk import Disk
 from .encoding import encode, messagesOf
-from .errors import RelayStopped
 from .events import EventLog
 from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
 from .formats import Form
@@ -42,6 +40,7 @@ from .senders import senderFactory
 from .servers import Places, moved, placesOf
 from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted, IStore, Secured
+from .waiters import Waiters
 
 #: Names of the factory's states, for people.
 _STATES = {
@@ -98,12 +97,8 @@ class Destination:
         self._sourceDropped = dropped
         self._drops = Reminder(reactor, self._tellDrops)
         self._disk: Disk | None = None
-        self._isClosing = False
         self.store: IStore = self._newStore(reactor)
-        self.store.onSettled = self._settled
         self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
-        self._waiting: list[tuple[int, Deferred[None]]] = []
-        self._unsecured: deque[tuple[int, Secured]] = deque()
         self._ages = Ages()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
@@ -120,6 +115,8 @@ class Destination:
             onSearching=lambda: self._log.tell(events.Searching(settings.name)),
             bucket=Bucket(settings.throttle) if settings.throttle else None,
         )
+        self._waiters = Waiters(self.store, self.delivery)
+        self.store.onSettled = self._waiters.settled
         self.reporter = Reporter(
             settings.name,
             tuple(str(server) for server in settings.servers),
@@ -170,25 +167,12 @@ class Destination:
 
     def _store(self, batch: Batch, accepted: Accepted | None, secured: Secured | None) -> None:
         """
-        Store a batch.  What a store in memory has taken in is not secured before it has settled.
+        Store a batch.
         """
         self._ages.arrives(self.store.end, self._clock.seconds())
-        if secured is None:
-            self.store.append(batch, accepted)
-            return
-
-        def answered(taken: bool) -> None:
-            if accepted is not None:
-                accepted(taken)
-            # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
-            isGivenUp = not taken and not self._isClosing
-            if isGivenUp or (taken and (self.store.durable or self.store.settled >= self.store.end)):
-                secured()
-            else:
-                # One that never came on disk before the stop is among them: it has to be brought again.
-                self._unsecured.append((self.store.end, secured))
-
-        self.store.append(batch, answered)
+        if secured is not None:
+            accepted = self._waiters.answering(accepted, secured)
+        self.store.append(batch, accepted)
 
     def hold(self, delta: int) -> None:
         """
@@ -227,9 +211,7 @@ class Destination:
         """
         Begin to deliver what is stored; the store has been opened.
         """
-        self._isClosing = False
-        # Of the run before; it is brought again.
-        self._unsecured.clear()
+        self._waiters.start()
         if self._disk is not None:
             self._disk.start()
         self.factory.start()
@@ -314,7 +296,7 @@ class Destination:
         unsent = self.store.unsent
         ended = self.factory.stop()
         if self._disk is not None:
-            self._isClosing = True
+            self._waiters.closing()
             ended.addCallback(lambda _, disk: disk.close(), self._disk)
         return ended.addCallback(self._ended, unsent)
 
@@ -324,9 +306,7 @@ class Destination:
 
         :param unsent: how many messages no server was sent.
         """
-        waiting, self._waiting = self._waiting, []
-        for entry in waiting:
-            entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
+        self._waiters.stopped()
         name, left = self.settings.name, self.store.messages
         if self.settings.spool is not None:
             if left:
@@ -343,44 +323,14 @@ class Destination:
         """
         It has stopped for good: what it did not deliver is given up, so that nobody brings it again.
         """
-        unsecured, self._unsecured = self._unsecured, deque()
-        for _, secured in unsecured:
-            secured()
+        self._waiters.giveUp()
 
     def whenSettled(self) -> Deferred[None]:
         """
         Fires when everything that the store has taken in so far has settled.  Fails with
         ``RelayStopped`` if the relay stops before.
         """
-        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
-        self.store.whenTaken(lambda: self._wait(settled))
-        return settled
-
-    def _wait(self, settled: Deferred[None]) -> None:
-        """
-        Fire when all that the store has taken in has settled.
-        """
-        position = self.store.end
-        if self.store.settled >= position:
-            settled.callback(None)
-            return
-        self.delivery.wanted = position
-        self._waiting.append((position, settled))
-
-    def _forget(self, cancelled: Deferred[None]) -> None:
-        """
-        Nobody waits for this one any more.
-        """
-        self._waiting = [entry for entry in self._waiting if entry[1] is not cancelled]
-
-    def _settled(self) -> None:
-        """
-        Tell those whose messages have settled.
-        """
-        while self._unsecured and self._unsecured[0][0] <= self.store.settled:
-            self._unsecured.popleft()[1]()
-        while self._waiting and self._waiting[0][0] <= self.store.settled:
-            self._waiting.pop(0)[1].callback(None)
+        return self._waiters.whenSettled()
 
     def _unanswered(self) -> None:
         """
