@@ -1,13 +1,11 @@
 """
-One destination at work: its store, its senders, its servers, and what is told of them.
+One destination at work: its store, its senders, its servers.
 """
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from .difference import talksAlike
 from .disk import Disk
 from .encoding import encode, messagesOf
 from .events import EventLog
-from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
+from .failover import Connected, Idle, Policy, Returning, Waiting
 from .formats import Form
 from .link import Link
 from .orders import Orders
@@ -38,18 +36,8 @@ from .routing import Securing, Tally
 from .sender import Sender
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
-from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted, IStore, Secured
 from .waiters import Waiters
-
-#: Names of the factory's states, for people.
-_STATES = {
-    Idle: "idle",
-    Waiting: "waiting",
-    Connecting: "connecting",
-    Connected: "connected",
-    Returning: "returning",
-}
 
 
 def policyOf(settings: DestinationSettings) -> Policy:
@@ -70,6 +58,8 @@ class Destination:
     Delivers one store to the first of its servers that works.
 
     :ivar store: what is still to be delivered.
+    :ivar disk: its thread, if the store is on disk.
+    :ivar ages: when that came in.
     :ivar counters: what was done so far.
     :ivar factory: the client factory, whose state says what is being done now.
     :ivar orders: what an operator may order.
@@ -96,10 +86,10 @@ class Destination:
         self._log = log
         self._sourceDropped = dropped
         self._drops = Reminder(reactor, self._tellDrops)
-        self._disk: Disk | None = None
+        self.disk: Disk | None = None
         self.store: IStore = self._newStore(reactor)
         self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
-        self._ages = Ages()
+        self.ages = Ages()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
             reactor,
@@ -136,8 +126,8 @@ class Destination:
         """
         if self.settings.spool is None:
             return Outbox(self.settings.buffer, self.counters, self._giveUp)
-        self._disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
-        return self._disk.spool
+        self.disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
+        return self.disk.spool
 
     # As a route knows it.
 
@@ -169,7 +159,7 @@ class Destination:
         """
         Store a batch.
         """
-        self._ages.arrives(self.store.end, self._clock.seconds())
+        self.ages.arrives(self.store.end, self._clock.seconds())
         if secured is not None:
             accepted = self._waiters.answering(accepted, secured)
         self.store.append(batch, accepted)
@@ -196,24 +186,24 @@ class Destination:
 
         :raises LogRelayError: if it cannot be had.
         """
-        if self._disk is not None:
-            self._disk.open()
-            self.delivery.furthest = self._disk.spool.furthest
+        if self.disk is not None:
+            self.disk.open()
+            self.delivery.furthest = self.disk.spool.furthest
 
     def abandon(self) -> None:
         """
         Let go of what :meth:`open` took, instead of starting.
         """
-        if self._disk is not None:
-            self._disk.spool.abandon()
+        if self.disk is not None:
+            self.disk.spool.abandon()
 
     def start(self) -> None:
         """
         Begin to deliver what is stored; the store has been opened.
         """
         self._waiters.start()
-        if self._disk is not None:
-            self._disk.start()
+        if self.disk is not None:
+            self.disk.start()
         self.factory.start()
         self.orders.start()
 
@@ -295,9 +285,9 @@ class Destination:
         """
         unsent = self.store.unsent
         ended = self.factory.stop()
-        if self._disk is not None:
+        if self.disk is not None:
             self._waiters.closing()
-            ended.addCallback(lambda _, disk: disk.close(), self._disk)
+            ended.addCallback(lambda _, disk: disk.close(), self.disk)
         return ended.addCallback(self._ended, unsent)
 
     def _ended(self, _: None, unsent: int) -> None:
@@ -374,25 +364,6 @@ class Destination:
         source, reason = key
         self._log.tell(events.Dropped(self.settings.name, source, reason, count))
 
-    def _servers(self) -> Iterator[ServerSnapshot]:
-        """
-        The state of each server.
-        """
-        state, rotation, reporter = self.factory.state, self.factory.rotation, self.reporter
-        inUse = rotation.current if isinstance(state, Connected | Returning) else None
-        for place, name in enumerate(reporter.servers):
-            failed, identity = reporter.failures.get(place), reporter.identities.get(place)
-            yield ServerSnapshot(
-                name=name,
-                active=place == inUse,
-                drained=place in rotation.drained,
-                reason=failed.reason if failed else "",
-                text=failed.text if failed else "",
-                failedAt=failed.at if failed else None,
-                identity=identity.names if identity else (),
-                notAfter=identity.notAfter.timestamp() if identity else None,
-            )
-
     # Whether it is well.
 
     def pingDisk(self) -> float:
@@ -401,7 +372,7 @@ class Destination:
 
         :return: for how many seconds it has owed one.
         """
-        return 0.0 if self._disk is None else self._disk.ping()
+        return 0.0 if self.disk is None else self.disk.ping()
 
     @property
     def sender(self) -> Sender | None:
@@ -412,37 +383,3 @@ class Destination:
             case Connected(link) | Returning(link):
                 return link.protocol if isinstance(link.protocol, Sender) else None
         return None
-
-    def snapshot(self, notAfter: datetime | None = None, listsUntil: datetime | None = None) -> DestinationSnapshot:
-        """
-        The state now.
-
-        :param notAfter: when the certificate that we show expires, in UTC.
-        :param listsUntil: when the first revocation list is to be replaced, in UTC.
-        """
-        state, store, rotation = self.factory.state, self.store, self.factory.rotation
-        return DestinationSnapshot(
-            name=self.settings.name,
-            state=_STATES[type(state)],
-            since=state.until if isinstance(state, Waiting) else state.since,
-            reason=self.reporter.why,
-            servers=tuple(self._servers()),
-            proved=self.factory.proves,
-            chosen=rotation.chosen,
-            goodProbes=rotation.goodProbes,
-            requiredProbes=rotation.required,
-            bufferCost=store.cost,
-            bufferSize=self.settings.buffer.size,
-            unsentBatches=store.end - store.sent,
-            unsettledBatches=store.sent - store.settled,
-            crowded=store.crowded,
-            unsent=store.unsent,
-            inFlight=store.messages - store.unsent,
-            oldest=self._ages.oldest(store.settled, store.end),
-            ownNotAfter=None if notAfter is None else notAfter.timestamp(),
-            listsUntil=None if listsUntil is None else listsUntil.timestamp(),
-            switches=tuple(self.reporter.switches),
-            spool=None if self._disk is None else self._disk.snapshot(),
-            counters=copy.deepcopy(self.counters),
-            activeSince=self.reporter.since if isinstance(state, Connected | Returning) else None,
-        )
