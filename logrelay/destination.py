@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -17,13 +16,13 @@ from .ages import Ages
 from .batches import Batch
 from .bucket import Bucket
 from .client import FailoverClientFactory
-from .complaints import Reminder
 from .config import DestinationSettings
 from .counters import DestinationCounters
 from .deadletters import DeadLetters
 from .delivery import Delivery
 from .difference import talksAlike
 from .disk import Disk
+from .drops import Drops
 from .encoding import encode, messagesOf
 from .events import EventLog
 from .failover import Connected, Idle, Policy, Returning, Waiting
@@ -84,11 +83,10 @@ class Destination:
         self.settings = settings
         self.counters = DestinationCounters()
         self._log = log
-        self._sourceDropped = dropped
-        self._drops = Reminder(reactor, self._tellDrops)
+        deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
+        self._drops = Drops(reactor, settings.name, self.counters, deadLetters, log, dropped)
         self.disk: Disk | None = None
         self.store: IStore = self._newStore(reactor)
-        self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
         self.ages = Ages()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
@@ -101,7 +99,7 @@ class Destination:
             onUnanswered=self._unanswered,
             patience=lambda: self.factory.rotation.patience,
             onDelivered=lambda: self.factory.rotation.settled(),
-            setAside=self._setAside,
+            setAside=self._drops.setAside,
             onSearching=lambda: self._log.tell(events.Searching(settings.name)),
             bucket=Bucket(settings.throttle) if settings.throttle else None,
         )
@@ -125,8 +123,8 @@ class Destination:
         The store: in memory, or on disk.
         """
         if self.settings.spool is None:
-            return Outbox(self.settings.buffer, self.counters, self._giveUp)
-        self.disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
+            return Outbox(self.settings.buffer, self.counters, self._drops.drop)
+        self.disk = Disk(reactor, self.settings, self.counters, self._drops.drop, self._log)
         return self.disk.spool
 
     # As a route knows it.
@@ -176,7 +174,7 @@ class Destination:
         """
         self.counters.truncated += truncated
         if oversize:
-            self._giveUp(batch.origin.source, "oversize", oversize)
+            self._drops.drop(batch.origin.source, "oversize", oversize)
 
     # At work.
 
@@ -332,37 +330,6 @@ class Destination:
         self._refusing.add(server)
         name, limit = str(self.settings.servers[server]), self.settings.drainTimeout
         self._log.tell(events.CheckpointRefused(self.settings.name, name, limit))
-
-    def _setAside(self, batch: Batch, message: bytes, why: str) -> bool:
-        """
-        Put a message into the dead-letter file.
-
-        :return: whether it is there.
-        """
-        name, path = self.settings.name, str(self._deadLetters.path)
-        try:
-            self._deadLetters.add(batch, message, why)
-        except OSError as error:
-            self._log.tell(events.CannotSetAside(name, path, error.strerror or str(error)))
-            return False
-        self.counters.setAside += 1
-        self._log.tell(events.SetAside(name, batch.origin.source, path, why))
-        return True
-
-    def _giveUp(self, source: str, reason: str, count: int) -> None:
-        """
-        Count messages that were given up, and say so now and then.
-        """
-        self.counters.dropped[reason] += count
-        self._sourceDropped(source, reason, count)
-        self._drops.add((source, reason), count)
-
-    def _tellDrops(self, key: Any, count: int) -> None:
-        """
-        Say how many messages of a source were given up, and why.
-        """
-        source, reason = key
-        self._log.tell(events.Dropped(self.settings.name, source, reason, count))
 
     # Whether it is well.
 

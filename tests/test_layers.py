@@ -36,8 +36,8 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination destinationsnapshot disk
-    endpoints entrance eventlogger expiry failback failover feeds health hook inlet link listeners loading orders
-    positions probe reasons relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle
+    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet link listeners loading
+    orders positions probe reasons relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle
     views waiters ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact

@@ -349,7 +349,7 @@ class MemoryTests(ReconfigureCase):
         self.one, self.two, self.three = self.servers
         self.three.refuse()
         destination = self.start()
-        destination._deadLetters = DeadLetters(Path(self.mktemp()), "central", self.clock.seconds)
+        destination._drops.deadLetters = DeadLetters(Path(self.mktemp()), "central", self.clock.seconds)
         for number in range(20):
             destination.append(batch(b"poison\n" if number == 7 else b"fine %02d\n" % number))
         while not destination.delivery.search.active(destination.store.settled):
