@@ -32,7 +32,6 @@ from .orders import Orders
 from .outbox import Outbox
 from .reporter import Identity, Reporter
 from .routing import Securing, Tally
-from .sender import Sender
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
 from .store import Accepted, IStore, Secured
@@ -330,23 +329,3 @@ class Destination:
         self._refusing.add(server)
         name, limit = str(self.settings.servers[server]), self.settings.drainTimeout
         self._log.tell(events.CheckpointRefused(self.settings.name, name, limit))
-
-    # Whether it is well.
-
-    def pingDisk(self) -> float:
-        """
-        Ask the disk thread for an answer.
-
-        :return: for how many seconds it has owed one.
-        """
-        return 0.0 if self.disk is None else self.disk.ping()
-
-    @property
-    def sender(self) -> Sender | None:
-        """
-        The sender at work; ``None`` while there is none.
-        """
-        match self.factory.state:
-            case Connected(link) | Returning(link):
-                return link.protocol if isinstance(link.protocol, Sender) else None
-        return None
