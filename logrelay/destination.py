@@ -25,8 +25,9 @@ from .disk import Disk
 from .drops import Drops
 from .encoding import encode, messagesOf
 from .events import EventLog
-from .failover import Connected, Idle, Policy, Returning, Waiting
+from .failover import Idle, Policy, Returning, Waiting
 from .formats import Form
+from .linger import lingered
 from .link import Link
 from .orders import Orders
 from .outbox import Outbox
@@ -211,19 +212,7 @@ class Destination:
         :return: fires when nothing is left to do; what was not delivered stays in the store.
         """
         self.orders.stop()
-        ended: Deferred[None] = Deferred()
-        deadline = self._clock.seconds() + limit
-
-        def look() -> None:
-            # What only our own kernel has would have to fit the time for the graceful end.
-            done = (self.store.acked == self.store.end or not self._delivers) and not self.store.arriving
-            if done or self._clock.seconds() >= deadline:
-                ended.callback(None)
-            else:
-                self._clock.callLater(0.05, look)
-
-        look()
-        return ended.addCallback(self._end)
+        return lingered(self._clock, self.store, self.factory, limit).addCallback(self._end)
 
     def reconfigure(self, settings: DestinationSettings, endpoints: Sequence[IStreamClientEndpoint]) -> Deferred[None]:
         """
@@ -262,19 +251,6 @@ class Destination:
             protocols = senderFactory(self.delivery)
         self.factory.reconfigure(endpoints, policyOf(settings), places, protocols)
         self.store.resize(settings.buffer)
-
-    @property
-    def _delivers(self) -> bool:
-        """
-        Whether a server is in use, or one may be before a whole round has failed: at the start, and at a failover.
-        """
-        match self.factory.state:
-            case Connected() | Returning():
-                return True
-            case Idle():
-                return False
-            case _:
-                return self.factory.rotation.rounds == 0
 
     def _end(self, _: None) -> Deferred[None]:
         """

@@ -36,7 +36,7 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination destinationsnapshot disk
-    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet link listeners loading
+    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet linger link listeners loading
     orders positions probe reasons relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle
     views waiters ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
