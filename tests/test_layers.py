@@ -50,7 +50,7 @@ LAYERS = (
     # What shows a relay.
     """
     web web.answers web.channel web.collector web.destinationview web.front web.history web.markup web.metrics web.page
-    web.plots web.replies web.service web.stream web.words
+    web.plots web.replies web.samples web.service web.stream web.words
     """,
     # Commands, and what is made for other programs.
     """
