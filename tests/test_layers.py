@@ -36,9 +36,9 @@ LAYERS = (
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
     calming client complaints connector consumer deadletters delivery departure destination destinationsnapshot disk
-    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet linger link listeners loading
-    orders positions probe reasons relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle
-    views waiters ways
+    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet linger link listeners
+    loading orders positions probe reasons reconnecting relpsender reporter resolver searcher sender senders
+    socketoptions tcpinfo throttle views waiters ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
     sources.factory sources.file sources.flow sources.folders sources.follower sources.handler
