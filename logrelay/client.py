@@ -7,26 +7,16 @@ each connection.  It knows nothing of log messages, and rotates whatever endpoin
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ParamSpec
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import NotConnectingError
-from twisted.internet.interfaces import (
-    IAddress,
-    IConnector,
-    IProtocol,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
-from twisted.internet.protocol import ReconnectingClientFactory
+from twisted.internet.interfaces import IConnector, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .backoff import Backoff
 from .connector import EndpointConnector
 from .failback import Failback
 from .failover import (
@@ -48,6 +38,7 @@ from .failover import (
 from .link import UNANSWERED, Ending, Link
 from .probe import Prober
 from .reasons import reasonOf, textOf
+from .reconnecting import ReconnectingFactory
 from .rotation import Rotation, When
 from .servers import Places
 
@@ -58,20 +49,13 @@ _P = ParamSpec("_P")
 __all__ = ["FailoverClientFactory", "FailoverObserver", "Policy"]
 
 
-class FailoverClientFactory(ReconnectingClientFactory):
+class FailoverClientFactory(ReconnectingFactory):
     """
     Keeps a connection to the first of several endpoints that works.
 
     :ivar state: what it is doing now.
     :ivar rotation: which server is meant; ``rotation.current`` is its place in the list.
     """
-
-    clock: IReactorTime  # type: ignore[assignment]
-    maxDelay: float  # type: ignore[assignment]
-    noisy = False
-    # The wait is computed by ``backoff``; what is inherited only has to keep it as it is.
-    factor = 1.0
-    jitter = 0.0
 
     def __init__(
         self,
@@ -88,14 +72,11 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         if not endpoints:
             raise ValueError("a list of servers needs at least one")
-        self.clock = reactor
-        self.endpoints = tuple(endpoints)
-        self.protocolFactory = protocolFactory
         self.policy = policy = policy or Policy()
+        super().__init__(reactor, protocolFactory, policy.timeReopen)
+        self.endpoints = tuple(endpoints)
         self.observer = observer or FailoverObserver()
         self.rotation = Rotation(len(endpoints), policy.failback)
-        self.backoff = Backoff(policy.timeReopen, random.random)
-        self.maxDelay = policy.timeReopen
         self.state: State = Idle(reactor.seconds())
         self._connector = EndpointConnector(self, self.newLink)
         self._failback = self._newFailback()
@@ -207,17 +188,8 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         Nothing is under way any more.  Said on a later turn: this call may come out of a connection's end.
         """
-        if self._callID is not None:
-            self._callID.cancel()
         self.state = Waiting(self.clock.seconds())
-        self._callID = self.clock.callLater(0, self._rested)
-
-    def _rested(self) -> None:
-        """
-        Say so.
-        """
-        self._callID = None
-        self._letGo()
+        self._callIn(0, self._letGo)
 
     def _letGo(self) -> None:
         """
@@ -300,7 +272,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
             case Waiting(until) if self._callID is not None:
                 # A list that is new, or a shorter wait, is tried without the wait that was for the old one.
                 wait = 0 if before != self.endpoints else min(policy.timeReopen, until - now)
-                self._callID.cancel()
                 self._connectIn(max(0, wait))
 
     def _tell(self, event: Callable[_P, None], *arguments: _P.args, **keywords: _P.kwargs) -> None:
@@ -313,18 +284,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
             _log.failure("the observer failed")
 
     # ClientFactory, as the connector calls it.
-
-    def startFactory(self) -> None:
-        """
-        The protocol factory is going to be used.
-        """
-        self.protocolFactory.doStart()
-
-    def stopFactory(self) -> None:
-        """
-        The protocol factory is not used any more.
-        """
-        self.protocolFactory.doStop()
 
     def startedConnecting(self, connector: IConnector) -> None:
         """
@@ -339,12 +298,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
         The endpoint whose turn it is.
         """
         return self.endpoints[self.rotation.current]
-
-    def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
-        """
-        A protocol for a connection that stands.
-        """
-        return self.protocolFactory.buildProtocol(addr)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """
@@ -455,19 +408,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
             self._idle()
             return
         self.state = Waiting(self.clock.seconds() + delay)
-
-        def connect() -> None:
-            self._callID = None
-            self._connector.connect()
-
-        self._callID = self.clock.callLater(delay, connect)
-
-    def resetDelay(self) -> None:
-        """
-        The next wait after a round is the first one again.  Unlike what is inherited, this revives nothing.
-        """
-        self.backoff.startOver()
-        self.retries = 0
+        self._callIn(delay, self._connector.connect)
 
     # Failback.
 

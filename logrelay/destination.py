@@ -1,16 +1,12 @@
 """
-One destination at work: its store, its senders, its servers, and what is told of them.
+One destination at work: its store, its senders, its servers.
 """
 
 from __future__ import annotations
 
-import copy
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -20,37 +16,27 @@ from .ages import Ages
 from .batches import Batch
 from .bucket import Bucket
 from .client import FailoverClientFactory
-from .complaints import Reminder
 from .config import DestinationSettings
 from .counters import DestinationCounters
 from .deadletters import DeadLetters
 from .delivery import Delivery
 from .difference import talksAlike
 from .disk import Disk
+from .drops import Drops
 from .encoding import encode, messagesOf
-from .errors import RelayStopped
 from .events import EventLog
-from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
+from .failover import Idle, Policy, Returning, Waiting
 from .formats import Form
+from .linger import lingered
 from .link import Link
 from .orders import Orders
 from .outbox import Outbox
 from .reporter import Identity, Reporter
 from .routing import Securing, Tally
-from .sender import Sender
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
-from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted, IStore, Secured
-
-#: Names of the factory's states, for people.
-_STATES = {
-    Idle: "idle",
-    Waiting: "waiting",
-    Connecting: "connecting",
-    Connected: "connected",
-    Returning: "returning",
-}
+from .waiters import Waiters
 
 
 def policyOf(settings: DestinationSettings) -> Policy:
@@ -71,6 +57,8 @@ class Destination:
     Delivers one store to the first of its servers that works.
 
     :ivar store: what is still to be delivered.
+    :ivar disk: its thread, if the store is on disk.
+    :ivar ages: when that came in.
     :ivar counters: what was done so far.
     :ivar factory: the client factory, whose state says what is being done now.
     :ivar orders: what an operator may order.
@@ -95,16 +83,11 @@ class Destination:
         self.settings = settings
         self.counters = DestinationCounters()
         self._log = log
-        self._sourceDropped = dropped
-        self._drops = Reminder(reactor, self._tellDrops)
-        self._disk: Disk | None = None
-        self._isClosing = False
+        deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
+        self._drops = Drops(reactor, settings.name, self.counters, deadLetters, log, dropped)
+        self.disk: Disk | None = None
         self.store: IStore = self._newStore(reactor)
-        self.store.onSettled = self._settled
-        self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
-        self._waiting: list[tuple[int, Deferred[None]]] = []
-        self._unsecured: deque[tuple[int, Secured]] = deque()
-        self._ages = Ages()
+        self.ages = Ages()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
             reactor,
@@ -116,10 +99,12 @@ class Destination:
             onUnanswered=self._unanswered,
             patience=lambda: self.factory.rotation.patience,
             onDelivered=lambda: self.factory.rotation.settled(),
-            setAside=self._setAside,
+            setAside=self._drops.setAside,
             onSearching=lambda: self._log.tell(events.Searching(settings.name)),
             bucket=Bucket(settings.throttle) if settings.throttle else None,
         )
+        self._waiters = Waiters(self.store, self.delivery)
+        self.store.onSettled = self._waiters.settled
         self.reporter = Reporter(
             settings.name,
             tuple(str(server) for server in settings.servers),
@@ -138,9 +123,9 @@ class Destination:
         The store: in memory, or on disk.
         """
         if self.settings.spool is None:
-            return Outbox(self.settings.buffer, self.counters, self._giveUp)
-        self._disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
-        return self._disk.spool
+            return Outbox(self.settings.buffer, self.counters, self._drops.drop)
+        self.disk = Disk(reactor, self.settings, self.counters, self._drops.drop, self._log)
+        return self.disk.spool
 
     # As a route knows it.
 
@@ -170,25 +155,12 @@ class Destination:
 
     def _store(self, batch: Batch, accepted: Accepted | None, secured: Secured | None) -> None:
         """
-        Store a batch.  What a store in memory has taken in is not secured before it has settled.
+        Store a batch.
         """
-        self._ages.arrives(self.store.end, self._clock.seconds())
-        if secured is None:
-            self.store.append(batch, accepted)
-            return
-
-        def answered(taken: bool) -> None:
-            if accepted is not None:
-                accepted(taken)
-            # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
-            isGivenUp = not taken and not self._isClosing
-            if isGivenUp or (taken and (self.store.durable or self.store.settled >= self.store.end)):
-                secured()
-            else:
-                # One that never came on disk before the stop is among them: it has to be brought again.
-                self._unsecured.append((self.store.end, secured))
-
-        self.store.append(batch, answered)
+        self.ages.arrives(self.store.end, self._clock.seconds())
+        if secured is not None:
+            accepted = self._waiters.answering(accepted, secured)
+        self.store.append(batch, accepted)
 
     def hold(self, delta: int) -> None:
         """
@@ -202,7 +174,7 @@ class Destination:
         """
         self.counters.truncated += truncated
         if oversize:
-            self._giveUp(batch.origin.source, "oversize", oversize)
+            self._drops.drop(batch.origin.source, "oversize", oversize)
 
     # At work.
 
@@ -212,26 +184,24 @@ class Destination:
 
         :raises LogRelayError: if it cannot be had.
         """
-        if self._disk is not None:
-            self._disk.open()
-            self.delivery.furthest = self._disk.spool.furthest
+        if self.disk is not None:
+            self.disk.open()
+            self.delivery.furthest = self.disk.spool.furthest
 
     def abandon(self) -> None:
         """
         Let go of what :meth:`open` took, instead of starting.
         """
-        if self._disk is not None:
-            self._disk.spool.abandon()
+        if self.disk is not None:
+            self.disk.spool.abandon()
 
     def start(self) -> None:
         """
         Begin to deliver what is stored; the store has been opened.
         """
-        self._isClosing = False
-        # Of the run before; it is brought again.
-        self._unsecured.clear()
-        if self._disk is not None:
-            self._disk.start()
+        self._waiters.start()
+        if self.disk is not None:
+            self.disk.start()
         self.factory.start()
         self.orders.start()
 
@@ -242,19 +212,7 @@ class Destination:
         :return: fires when nothing is left to do; what was not delivered stays in the store.
         """
         self.orders.stop()
-        ended: Deferred[None] = Deferred()
-        deadline = self._clock.seconds() + limit
-
-        def look() -> None:
-            # What only our own kernel has would have to fit the time for the graceful end.
-            done = (self.store.acked == self.store.end or not self._delivers) and not self.store.arriving
-            if done or self._clock.seconds() >= deadline:
-                ended.callback(None)
-            else:
-                self._clock.callLater(0.05, look)
-
-        look()
-        return ended.addCallback(self._end)
+        return lingered(self._clock, self.store, self.factory, limit).addCallback(self._end)
 
     def reconfigure(self, settings: DestinationSettings, endpoints: Sequence[IStreamClientEndpoint]) -> Deferred[None]:
         """
@@ -294,28 +252,15 @@ class Destination:
         self.factory.reconfigure(endpoints, policyOf(settings), places, protocols)
         self.store.resize(settings.buffer)
 
-    @property
-    def _delivers(self) -> bool:
-        """
-        Whether a server is in use, or one may be before a whole round has failed: at the start, and at a failover.
-        """
-        match self.factory.state:
-            case Connected() | Returning():
-                return True
-            case Idle():
-                return False
-            case _:
-                return self.factory.rotation.rounds == 0
-
     def _end(self, _: None) -> Deferred[None]:
         """
         End the connection, and say what is lost.
         """
         unsent = self.store.unsent
         ended = self.factory.stop()
-        if self._disk is not None:
-            self._isClosing = True
-            ended.addCallback(lambda _, disk: disk.close(), self._disk)
+        if self.disk is not None:
+            self._waiters.closing()
+            ended.addCallback(lambda _, disk: disk.close(), self.disk)
         return ended.addCallback(self._ended, unsent)
 
     def _ended(self, _: None, unsent: int) -> None:
@@ -324,9 +269,7 @@ class Destination:
 
         :param unsent: how many messages no server was sent.
         """
-        waiting, self._waiting = self._waiting, []
-        for entry in waiting:
-            entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
+        self._waiters.stopped()
         name, left = self.settings.name, self.store.messages
         if self.settings.spool is not None:
             if left:
@@ -343,44 +286,14 @@ class Destination:
         """
         It has stopped for good: what it did not deliver is given up, so that nobody brings it again.
         """
-        unsecured, self._unsecured = self._unsecured, deque()
-        for _, secured in unsecured:
-            secured()
+        self._waiters.giveUp()
 
     def whenSettled(self) -> Deferred[None]:
         """
         Fires when everything that the store has taken in so far has settled.  Fails with
         ``RelayStopped`` if the relay stops before.
         """
-        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
-        self.store.whenTaken(lambda: self._wait(settled))
-        return settled
-
-    def _wait(self, settled: Deferred[None]) -> None:
-        """
-        Fire when all that the store has taken in has settled.
-        """
-        position = self.store.end
-        if self.store.settled >= position:
-            settled.callback(None)
-            return
-        self.delivery.wanted = position
-        self._waiting.append((position, settled))
-
-    def _forget(self, cancelled: Deferred[None]) -> None:
-        """
-        Nobody waits for this one any more.
-        """
-        self._waiting = [entry for entry in self._waiting if entry[1] is not cancelled]
-
-    def _settled(self) -> None:
-        """
-        Tell those whose messages have settled.
-        """
-        while self._unsecured and self._unsecured[0][0] <= self.store.settled:
-            self._unsecured.popleft()[1]()
-        while self._waiting and self._waiting[0][0] <= self.store.settled:
-            self._waiting.pop(0)[1].callback(None)
+        return self._waiters.whenSettled()
 
     def _unanswered(self) -> None:
         """
@@ -392,107 +305,3 @@ class Destination:
         self._refusing.add(server)
         name, limit = str(self.settings.servers[server]), self.settings.drainTimeout
         self._log.tell(events.CheckpointRefused(self.settings.name, name, limit))
-
-    def _setAside(self, batch: Batch, message: bytes, why: str) -> bool:
-        """
-        Put a message into the dead-letter file.
-
-        :return: whether it is there.
-        """
-        name, path = self.settings.name, str(self._deadLetters.path)
-        try:
-            self._deadLetters.add(batch, message, why)
-        except OSError as error:
-            self._log.tell(events.CannotSetAside(name, path, error.strerror or str(error)))
-            return False
-        self.counters.setAside += 1
-        self._log.tell(events.SetAside(name, batch.origin.source, path, why))
-        return True
-
-    def _giveUp(self, source: str, reason: str, count: int) -> None:
-        """
-        Count messages that were given up, and say so now and then.
-        """
-        self.counters.dropped[reason] += count
-        self._sourceDropped(source, reason, count)
-        self._drops.add((source, reason), count)
-
-    def _tellDrops(self, key: Any, count: int) -> None:
-        """
-        Say how many messages of a source were given up, and why.
-        """
-        source, reason = key
-        self._log.tell(events.Dropped(self.settings.name, source, reason, count))
-
-    def _servers(self) -> Iterator[ServerSnapshot]:
-        """
-        The state of each server.
-        """
-        state, rotation, reporter = self.factory.state, self.factory.rotation, self.reporter
-        inUse = rotation.current if isinstance(state, Connected | Returning) else None
-        for place, name in enumerate(reporter.servers):
-            failed, identity = reporter.failures.get(place), reporter.identities.get(place)
-            yield ServerSnapshot(
-                name=name,
-                active=place == inUse,
-                drained=place in rotation.drained,
-                reason=failed.reason if failed else "",
-                text=failed.text if failed else "",
-                failedAt=failed.at if failed else None,
-                identity=identity.names if identity else (),
-                notAfter=identity.notAfter.timestamp() if identity else None,
-            )
-
-    # Whether it is well.
-
-    def pingDisk(self) -> float:
-        """
-        Ask the disk thread for an answer.
-
-        :return: for how many seconds it has owed one.
-        """
-        return 0.0 if self._disk is None else self._disk.ping()
-
-    @property
-    def sender(self) -> Sender | None:
-        """
-        The sender at work; ``None`` while there is none.
-        """
-        match self.factory.state:
-            case Connected(link) | Returning(link):
-                return link.protocol if isinstance(link.protocol, Sender) else None
-        return None
-
-    def snapshot(self, notAfter: datetime | None = None, listsUntil: datetime | None = None) -> DestinationSnapshot:
-        """
-        The state now.
-
-        :param notAfter: when the certificate that we show expires, in UTC.
-        :param listsUntil: when the first revocation list is to be replaced, in UTC.
-        """
-        state, store, rotation = self.factory.state, self.store, self.factory.rotation
-        return DestinationSnapshot(
-            name=self.settings.name,
-            state=_STATES[type(state)],
-            since=state.until if isinstance(state, Waiting) else state.since,
-            reason=self.reporter.why,
-            servers=tuple(self._servers()),
-            proved=self.factory.proves,
-            chosen=rotation.chosen,
-            goodProbes=rotation.goodProbes,
-            requiredProbes=rotation.required,
-            bufferCost=store.cost,
-            bufferSize=self.settings.buffer.size,
-            unsentBatches=store.end - store.sent,
-            unsettledBatches=store.sent - store.settled,
-            crowded=store.crowded,
-            unsent=store.unsent,
-            inFlight=store.messages - store.unsent,
-            oldest=self._ages.oldest(store.settled, store.end),
-            ownNotAfter=None if notAfter is None else notAfter.timestamp(),
-            listsUntil=None if listsUntil is None else listsUntil.timestamp(),
-            switches=tuple(self.reporter.switches),
-            spool=None if self._disk is None else self._disk.snapshot(),
-            counters=copy.deepcopy(self.counters),
-            activeSince=self.reporter.since if isinstance(state, Connected | Returning) else None,
-        )

@@ -13,6 +13,8 @@ import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from .destination import Destination
+from .failover import Connected, Returning
+from .sender import Sender
 
 #: How often, in seconds, it is looked.
 LOOK = 1.0
@@ -76,7 +78,7 @@ class Health:
         now, found, sat = self._clock.seconds(), [], {}
         for each in self._destinations():
             name = each.settings.name
-            silent = each.pingDisk()
+            silent = 0.0 if each.disk is None else each.disk.ping()
             if silent >= ANSWER:
                 found.append(f"{name}: the disk thread of the spool has not answered for {silent:.0f} s")
             sitting = self._sits(each, now)
@@ -90,9 +92,19 @@ class Health:
         """
         Whether the sender of a destination could write and does not, and since when.
         """
-        sender = destination.sender
+        sender = _senderOf(destination)
         if sender is None or not sender.sits(now):
             return None
         what = (sender, destination.counters.sent)
         before = self._sat.get(destination.settings.name)
         return before if before is not None and before.what == what else _Sat(what, now)
+
+
+def _senderOf(destination: Destination) -> Sender | None:
+    """
+    The sender at work; ``None`` while there is none.
+    """
+    match destination.factory.state:
+        case Connected(link) | Returning(link):
+            return link.protocol if isinstance(link.protocol, Sender) else None
+    return None

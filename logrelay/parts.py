@@ -20,6 +20,7 @@ from . import events
 from .config import PROGRAM, DestinationSettings, SourceSettings
 from .departure import emptied
 from .destination import Destination
+from .destinationsnapshot import snapshotOf
 from .difference import Difference
 from .errors import LogRelayError, RelayStopped, ReloadRefused
 from .events import EventLog
@@ -132,7 +133,7 @@ class Parts:
         """
         for name, destination in self.destinations.items():
             tls = self._ways[name].tls
-            yield destination.snapshot() if tls is None else destination.snapshot(tls.notAfter, tls.listsUntil)
+            yield snapshotOf(destination) if tls is None else snapshotOf(destination, tls.notAfter, tls.listsUntil)
 
     @property
     def notAfter(self) -> datetime | None:

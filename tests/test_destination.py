@@ -16,6 +16,7 @@ from logrelay import events
 from logrelay.batches import Batch, Framing, Origin
 from logrelay.config import BufferSettings, DestinationSettings, FailbackSettings
 from logrelay.destination import Destination
+from logrelay.destinationsnapshot import snapshotOf
 from logrelay.encoding import encode
 from logrelay.errors import RelayStopped
 from logrelay.events import Event, EventLog
@@ -222,15 +223,15 @@ class TellingTests(DestinationCase):
         """
         destination = self.start(checkpoint=1)
         self.spend(1)
-        self.assertFalse(destination.snapshot().proved)
+        self.assertFalse(snapshotOf(destination).proved)
         destination.append(batch(b"one\n"))
         self.spend(1)
-        snapshot = destination.snapshot()
+        snapshot = snapshotOf(destination)
         self.assertEqual((destination.counters.checkpoints, len(self.one.connections)), (1, 2))
         self.assertEqual((snapshot.proved, snapshot.activeSince), (True, 0))
         self.assertGreater(snapshot.since, 0)
         self.stop()
-        self.assertIsNone(destination.snapshot().activeSince)
+        self.assertIsNone(snapshotOf(destination).activeSince)
 
     def test_checkpointsAreQuiet(self) -> None:
         """
@@ -534,7 +535,7 @@ class SnapshotTests(DestinationCase):
         shown: list[tuple[str, float, str | None]] = []
 
         def look() -> DestinationSnapshot:
-            snapshot = self.destination.snapshot()
+            snapshot = snapshotOf(self.destination)
             shown.append((snapshot.state, snapshot.since, snapshot.active))
             return snapshot
 
@@ -570,7 +571,7 @@ class SnapshotTests(DestinationCase):
         self.two.lie()
         self.three.slam()
         self.start()
-        snapshot = self.destination.snapshot()
+        snapshot = snapshotOf(self.destination)
         self.assertEqual(snapshot.state, "waiting")
         self.assertGreater(snapshot.since, self.clock.seconds())
         self.assertEqual([server.reason for server in snapshot.servers], ["refused", "tls-verify", "eof"])
@@ -588,7 +589,7 @@ class SnapshotTests(DestinationCase):
                 server.refuse()
             destination.start()
             self.spend(1)
-            self.assertEqual(destination.snapshot().reason, reason)
+            self.assertEqual(snapshotOf(destination).reason, reason)
             self.stop()
 
     def test_numbers(self) -> None:
@@ -599,7 +600,7 @@ class SnapshotTests(DestinationCase):
         destination.append(batch(b"one\ntwo\n", 2))
         self.clock.advance(0)
         self.one.stall()
-        snapshot = destination.snapshot()
+        snapshot = snapshotOf(destination)
         self.assertEqual((snapshot.unsentBatches, snapshot.unsettledBatches), (0, 1))
         self.assertEqual((snapshot.goodProbes, snapshot.requiredProbes), (0, 2))
         self.assertEqual((snapshot.bufferCost, snapshot.bufferSize), (destination.store.cost, 64 * 1024 * 1024))

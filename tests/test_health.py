@@ -176,7 +176,7 @@ class DiskTests(SynchronousTestCase):
         watched.start()
         health = Health(clock, lambda: [watched])
         health.start()
-        disk = watched._disk
+        disk = watched.disk
         assert disk is not None
         # Whatever goes wrong here, its thread must not outlive the test.
         self.addCleanup(disk._end)

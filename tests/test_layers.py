@@ -35,9 +35,10 @@ LAYERS = (
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger expiry failback failover feeds health hook inlet link listeners loading orders positions probe reasons
-    relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
+    calming client complaints connector consumer deadletters delivery departure destination destinationsnapshot disk
+    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet linger link listeners
+    loading orders positions probe reasons reconnecting relpsender reporter resolver searcher sender senders
+    socketoptions tcpinfo throttle views waiters ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
     sources.factory sources.file sources.flow sources.folders sources.follower sources.handler
@@ -49,7 +50,7 @@ LAYERS = (
     # What shows a relay.
     """
     web web.answers web.channel web.collector web.destinationview web.front web.history web.markup web.metrics web.page
-    web.plots web.replies web.service web.stream web.words
+    web.plots web.replies web.samples web.service web.stream web.words
     """,
     # Commands, and what is made for other programs.
     """

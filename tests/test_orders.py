@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from logrelay import events
 from logrelay.config import FailbackSettings
+from logrelay.destinationsnapshot import snapshotOf
 from logrelay.errors import OrderRefused, RelayStopped
 from logrelay.failover import Connected, Connecting, Idle, Returning, Waiting
 from logrelay.orders import Probed
@@ -111,7 +112,7 @@ class SwitchTests(OrdersCase):
         self.busy(2)
         self.successResultOf(done)
         self.assertEqual((self.place(), len(self.one.open), len(self.two.connections)), (1, 0, 1))
-        snapshot = destination.snapshot()
+        snapshot = snapshotOf(destination)
         self.assertEqual((snapshot.active, snapshot.chosen, snapshot.reason), (TWO, True, "operator"))
         self.assertIn(events.Switched("central", ONE, TWO, "operator"), self.take())
         self.assertEqual(destination.counters.failures, {})
@@ -127,7 +128,7 @@ class SwitchTests(OrdersCase):
         self.spend(1)
         self.take()
         self.do(destination.orders.switch(1), 0.1)
-        self.assertEqual((len(self.two.connections), destination.snapshot().chosen), (1, True))
+        self.assertEqual((len(self.two.connections), snapshotOf(destination).chosen), (1, True))
         self.one.accept()
         self.busy(60)
         self.assertEqual((self.place(), self.one.attempts, self.kinds()), (1, 1, []))
@@ -141,7 +142,7 @@ class SwitchTests(OrdersCase):
         self.do(destination.orders.switch(0))
         self.do(destination.orders.switch(2))
         self.do(destination.orders.switch(0))
-        self.assertEqual((self.place(), destination.snapshot().chosen), (0, False))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (0, False))
         self.end()
 
     def test_deadServer(self) -> None:
@@ -157,7 +158,7 @@ class SwitchTests(OrdersCase):
         self.two.hang()
         why = self.refused(destination.orders.switch(1), 12)
         self.assertTrue(why.startswith(f"{TWO} is not used: connect-timeout: "), why)
-        self.assertEqual((self.place(), destination.snapshot().chosen, len(self.one.connections)), (0, False, 1))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen, len(self.one.connections)), (0, False, 1))
         self.assertEqual(destination.counters.switches, 0)
         self.end()
         self.assertEqual(self.one.received, self.sent)
@@ -182,7 +183,7 @@ class SwitchTests(OrdersCase):
         self.assertIsInstance(destination.factory.state, Connecting)
         self.do(destination.orders.switch(2), 0.1)
         self.spend(0.1)
-        self.assertEqual((self.place(), self.two.attempts, destination.snapshot().chosen), (2, 0, True))
+        self.assertEqual((self.place(), self.two.attempts, snapshotOf(destination).chosen), (2, 0, True))
         self.end()
         self.assertEqual(self.three.received, self.sent)
 
@@ -199,11 +200,11 @@ class SwitchTests(OrdersCase):
         self.do(destination.orders.switch(1), 0.1)
         self.spend(0.1)
         self.assertEqual([server.attempts for server in self.servers], [each + 1 for each in before])
-        self.assertFalse(destination.snapshot().chosen)
+        self.assertFalse(snapshotOf(destination).chosen)
         self.three.accept()
         self.do(destination.orders.switch(2), 0.1)
         self.spend(0.1)
-        self.assertEqual((self.place(), destination.snapshot().chosen), (2, True))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (2, True))
         self.end()
 
     def test_returning(self) -> None:
@@ -219,7 +220,7 @@ class SwitchTests(OrdersCase):
         done = self.begin(destination.orders.switch(2))
         self.spend(8)
         self.successResultOf(done)
-        self.assertEqual((self.place(), destination.snapshot().chosen), (2, True))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (2, True))
         self.assertEqual((self.one.open, self.two.open), ([], []))
         self.stopAll()
 
@@ -254,7 +255,7 @@ class SwitchTests(OrdersCase):
         self.two.reset()
         self.spend(6)
         self.successResultOf(done)
-        self.assertEqual((self.place(), destination.snapshot().chosen), (2, False))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (2, False))
         self.stopAll()
 
     def test_untilItFails(self) -> None:
@@ -268,7 +269,7 @@ class SwitchTests(OrdersCase):
         self.two.refuse()
         self.two.close()
         self.spend(0.5)
-        self.assertEqual((self.place(), destination.snapshot().chosen), (2, False))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (2, False))
         self.spend(12)
         self.assertEqual((self.place(), destination.reporter.why), (0, "failback"))
         self.stopAll()
@@ -297,8 +298,8 @@ class FailbackTests(OrdersCase):
         destination = self.start()
         self.do(destination.orders.switch(1))
         self.do(destination.orders.release())
-        self.assertEqual((self.place(), destination.snapshot().chosen), (0, False))
-        self.assertEqual([each.after for each in destination.snapshot().switches], [ONE, TWO])
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (0, False))
+        self.assertEqual([each.after for each in snapshotOf(destination).switches], [ONE, TWO])
         self.end()
 
     def test_withFailbackSettings(self) -> None:
@@ -323,7 +324,7 @@ class FailbackTests(OrdersCase):
         self.one.refuse()
         why = self.refused(destination.orders.release())
         self.assertTrue(why.startswith(f"{ONE}, the primary, is not used: refused: "), why)
-        self.assertEqual((self.place(), destination.snapshot().chosen), (1, False))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen), (1, False))
         self.one.accept()
         self.busy(15)
         self.assertEqual((self.place(), destination.counters.probes), (0, 2))
@@ -340,7 +341,7 @@ class FailbackTests(OrdersCase):
             self.refused(destination.orders.release()), f"{ONE}, the primary, is drained; undrain it first"
         )
         self.busy(30)
-        self.assertEqual((self.place(), destination.snapshot().chosen, destination.counters.probes), (2, False, 0))
+        self.assertEqual((self.place(), snapshotOf(destination).chosen, destination.counters.probes), (2, False, 0))
         self.end()
 
     def test_onThePrimary(self) -> None:
@@ -411,7 +412,7 @@ class DrainTests(OrdersCase):
         self.busy(2)
         self.successResultOf(done)
         self.assertEqual((self.place(), self.one.open, len(self.two.connections)), (1, [], 1))
-        snapshot = destination.snapshot()
+        snapshot = snapshotOf(destination)
         self.assertEqual([server.state for server in snapshot.servers], ["drained", "active", "standby"])
         self.assertEqual((snapshot.chosen, snapshot.reason), (False, "operator"))
         self.end()
@@ -561,7 +562,7 @@ class LifeTests(OrdersCase):
         self.do(destination.orders.switch(2))
         self.do(destination.orders.drain(1))
         self.changed("four", "three", "two", "one", failback=FAILBACK)
-        snapshot = destination.snapshot()
+        snapshot = snapshotOf(destination)
         self.assertEqual(
             [(server.name, server.state) for server in snapshot.servers],
             [("four:601", "standby"), (THREE, "active"), (TWO, "drained"), (ONE, "standby")],
@@ -585,7 +586,7 @@ class LifeTests(OrdersCase):
         done = self.change("one", "two", failback=FAILBACK)
         self.busy(2)
         self.successResultOf(done)
-        self.assertEqual((self.active(), destination.snapshot().chosen, len(self.one.connections)), (TWO, False, 1))
+        self.assertEqual((self.active(), snapshotOf(destination).chosen, len(self.one.connections)), (TWO, False, 1))
         self.end()
 
     def test_reloadWithoutTheDrained(self) -> None:
@@ -622,7 +623,7 @@ class LifeTests(OrdersCase):
         destination.start()
         self.clock.advance(0)
         self.assertEqual((self.place(), destination.factory.rotation.drained), (0, set()))
-        self.assertFalse(destination.snapshot().chosen)
+        self.assertFalse(snapshotOf(destination).chosen)
         self.stopAll()
 
     def test_stopCancels(self) -> None:

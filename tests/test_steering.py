@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock
 
 from logrelay import events
+from logrelay.destinationsnapshot import snapshotOf
 from logrelay.errors import OrderRefused
 from logrelay.steering import Steering
 
@@ -95,5 +96,5 @@ class SteeringTests(DestinationCase):
         self.successResultOf(first)
         self.assertNoResult(second)
         self.done(second)
-        self.assertEqual(self.destination.snapshot().active, "three:601")
+        self.assertEqual(snapshotOf(self.destination).active, "three:601")
         self.stop()

@@ -20,7 +20,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from logrelay.counters import DestinationCounters, SourceCounters
 from logrelay.snapshot import FileSnapshot, ReloadSnapshot, Snapshot, SpoolSnapshot
 from logrelay.web.collector import expositionOf
-from logrelay.web.metrics import COUNTER, FAILURES, METRICS, asTable
+from logrelay.web.metrics import FAILURES, METRICS, asTable
+from logrelay.web.samples import COUNTER
 
 from .real import ROOT as UNPACKED
 from .snapshots import destination, relay, server, source

@@ -12,7 +12,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from ..snapshot import Snapshot
-from .metrics import COUNTER, METRICS
+from .metrics import METRICS
+from .samples import COUNTER
 
 
 class SnapshotCollector(Collector):

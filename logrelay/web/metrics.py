@@ -10,16 +10,25 @@ knows; nothing that a peer says becomes one, so that nobody can make more of the
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
-
-import attrs
 
 from .. import glossary
 from ..rendering import unreadiness
-from ..snapshot import DestinationSnapshot, ServerSnapshot, Snapshot, SourceSnapshot
-
-COUNTER, GAUGE = "counter", "gauge"
+from ..snapshot import DestinationSnapshot, Snapshot
+from .samples import (
+    COUNTER,
+    GAUGE,
+    Metric,
+    Sample,
+    byReason,
+    destinationTotal,
+    ofDestination,
+    ofRelay,
+    ofServer,
+    ofSource,
+    sourceTotal,
+)
 
 #: Why an attempt or a connection can fail (spec 1.6): each is there from the start, so that its first time is seen.
 FAILURES = tuple(each.name for each in glossary.FAILURES)
@@ -28,121 +37,20 @@ FAILURES = tuple(each.name for each in glossary.FAILURES)
 DESTINATION_STATES = ("idle", "waiting", "connecting", "connected", "returning")
 SERVER_STATES = ("active", "standby", "failed", "drained")
 
-#: The values of the labels, in their order, and the value.
-Sample = tuple[tuple[str, ...], float]
-
-
-@attrs.frozen
-class Metric:
-    """
-    One metric.
-
-    :ivar name: as Prometheus knows it: of a counter with ``_total``.
-    :ivar kind: ``counter`` or ``gauge``.
-    :ivar text: what it is; a sentence.
-    :ivar labels: the names of its labels.
-    :ivar samples: its values in a snapshot.  There is none where nothing can be said.
-    """
-
-    name: str
-    kind: str
-    text: str
-    labels: tuple[str, ...]
-    samples: Callable[[Snapshot], Iterable[Sample]]
-
-
-def _relay(name: str, text: str, value: Callable[[Snapshot], float | None]) -> Metric:
-    """
-    A gauge of the whole relay.
-    """
-
-    def samples(snapshot: Snapshot) -> Iterator[Sample]:
-        number = value(snapshot)
-        if number is not None:
-            yield (), number
-
-    return Metric(f"logrelay_{name}", GAUGE, text, (), samples)
-
-
-def _source(name: str, kind: str, text: str, value: Callable[[SourceSnapshot], float | None]) -> Metric:
-    """
-    One value of each source.
-    """
-
-    def samples(snapshot: Snapshot) -> Iterator[Sample]:
-        for source in snapshot.sources:
-            number = value(source)
-            if number is not None:
-                yield (source.name,), number
-
-    return Metric(f"logrelay_source_{name}", kind, text, ("source",), samples)
-
-
-def _destination(
-    name: str, kind: str, text: str, value: Callable[[DestinationSnapshot, Snapshot], float | None]
-) -> Metric:
-    """
-    One value of each destination.
-    """
-
-    def samples(snapshot: Snapshot) -> Iterator[Sample]:
-        for destination in snapshot.destinations:
-            number = value(destination, snapshot)
-            if number is not None:
-                yield (destination.name,), number
-
-    return Metric(f"logrelay_destination_{name}", kind, text, ("destination",), samples)
-
-
-def _total(attribute: str, text: str, name: str) -> Metric:
-    """
-    A counter of each destination.
-    """
-    return _destination(name, COUNTER, text, lambda destination, _: getattr(destination.counters, attribute))
-
-
-def _received(attribute: str, text: str, name: str) -> Metric:
-    """
-    A counter of each source.
-    """
-    return _source(name, COUNTER, text, lambda source: getattr(source.counters, attribute))
-
-
-def _server(name: str, text: str, value: Callable[[ServerSnapshot], float | None]) -> Metric:
-    """
-    A gauge of each server.
-    """
-
-    def samples(snapshot: Snapshot) -> Iterator[Sample]:
-        for destination in snapshot.destinations:
-            for server in destination.servers:
-                number = value(server)
-                if number is not None:
-                    yield (destination.name, server.name), number
-
-    return Metric(f"logrelay_server_{name}", GAUGE, text, ("destination", "server"), samples)
-
-
-def _byReason(counts: Mapping[str, int], known: Iterable[str] = ()) -> Iterator[tuple[str, int]]:
-    """
-    Counts by reason, those included that are known and have not occurred.
-    """
-    yield from sorted({**dict.fromkeys(known, 0), **counts}.items())
-
 
 def _sourceDrops(snapshot: Snapshot) -> Iterator[Sample]:
     for source in snapshot.sources:
-        yield from (((source.name, reason), count) for reason, count in _byReason(source.counters.dropped))
+        yield from (((source.name, reason), count) for reason, count in byReason(source.counters.dropped))
 
 
 def _drops(snapshot: Snapshot) -> Iterator[Sample]:
     for each in snapshot.destinations:
-        yield from (((each.name, reason), count) for reason, count in _byReason(each.counters.dropped))
+        yield from (((each.name, reason), count) for reason, count in byReason(each.counters.dropped))
 
 
 def _failures(snapshot: Snapshot) -> Iterator[Sample]:
     for each in snapshot.destinations:
-        yield from (((each.name, reason), count) for reason, count in _byReason(each.counters.failures, FAILURES))
+        yield from (((each.name, reason), count) for reason, count in byReason(each.counters.failures, FAILURES))
 
 
 def _states(snapshot: Snapshot) -> Iterator[Sample]:
@@ -184,47 +92,47 @@ METRICS = (
         ("version", "python", "twisted"),
         _build,
     ),
-    _relay("start_time_seconds", "When the relay was started, in seconds since the epoch.", lambda s: s.startedAt),
-    _relay("healthy", "Whether a watchdog would leave the relay alone: what /health says.", lambda s: not s.ailments),
-    _relay("ready", "Whether messages should be sent here: what /ready says.", lambda s: not tuple(unreadiness(s))),
-    _relay(
+    ofRelay("start_time_seconds", "When the relay was started, in seconds since the epoch.", lambda s: s.startedAt),
+    ofRelay("healthy", "Whether a watchdog would leave the relay alone: what /health says.", lambda s: not s.ailments),
+    ofRelay("ready", "Whether messages should be sent here: what /ready says.", lambda s: not tuple(unreadiness(s))),
+    ofRelay(
         "last_reload_successful",
         "Whether the last reload was taken; absent before the first one.",
         lambda s: None if s.reload is None else not s.reload.failed,
     ),
-    _relay(
+    ofRelay(
         "last_reload_timestamp_seconds",
         "When the last reload was tried, in seconds since the epoch; absent before the first one.",
         lambda s: None if s.reload is None else s.reload.at,
     ),
-    _relay(
+    ofRelay(
         "listener_certificate_not_after_timestamp_seconds",
         "When the certificate of [source-tls] expires, in seconds since the epoch; absent without one.",
         lambda s: s.ownNotAfter,
     ),
     # Sources.
-    _received("received", "Messages taken in.", "received_messages_total"),
-    _received("receivedBytes", "Their bytes, as read.", "received_bytes_total"),
-    _received("overlong", "Lines cut at max-message-size.", "overlong_messages_total"),
-    _received("badFrames", "Connections closed since their frames made no sense.", "bad_frames_total"),
-    _received("incomplete", "Frames that the end of a connection cut off, and so were dropped.", "cut_frames_total"),
-    _received(
+    sourceTotal("received", "Messages taken in.", "received_messages_total"),
+    sourceTotal("receivedBytes", "Their bytes, as read.", "received_bytes_total"),
+    sourceTotal("overlong", "Lines cut at max-message-size.", "overlong_messages_total"),
+    sourceTotal("badFrames", "Connections closed since their frames made no sense.", "bad_frames_total"),
+    sourceTotal("incomplete", "Frames that the end of a connection cut off, and so were dropped.", "cut_frames_total"),
+    sourceTotal(
         "unparsed",
         "Messages that start with < but are of no known form, passed on unchanged.",
         "unparsed_messages_total",
     ),
-    _received("connections", "Connections accepted.", "connections_total"),
-    _received(
+    sourceTotal("connections", "Connections accepted.", "connections_total"),
+    sourceTotal(
         "refused",
         "Connections closed since max-connections were open, or since their TLS handshake failed.",
         "refused_connections_total",
     ),
-    _received(
+    sourceTotal(
         "kernelDrops",
         "Datagrams that the kernel dropped before they could be read.",
         "kernel_dropped_datagrams_total",
     ),
-    _received(
+    sourceTotal(
         "unfound",
         "How often a followed file was cut or removed, and what may have stood in it unread cannot be found.",
         "unfound_files_total",
@@ -236,31 +144,33 @@ METRICS = (
         ("source", "reason"),
         _sourceDrops,
     ),
-    _source("waits_for", GAUGE, "How many destinations make it wait now.", lambda source: len(source.heldBy)),
-    _source(
+    ofSource("waits_for", GAUGE, "How many destinations make it wait now.", lambda source: len(source.heldBy)),
+    ofSource(
         "file_lag_bytes",
         GAUGE,
         "Bytes not read of the file that is most behind; absent where no files are followed.",
         lambda source: max((each.lag for each in source.files), default=None),
     ),
     # Destinations.
-    _total("accepted", "Messages that the store took in.", "accepted_messages_total"),
-    _total("sent", "Messages written to a server, those written again included.", "sent_messages_total"),
-    _total("sentBytes", "Their bytes.", "sent_bytes_total"),
-    _total("resent", "Messages written again after a loss: an upper bound of the duplicates.", "resent_messages_total"),
-    _total("settled", "Messages that need not be sent again.", "settled_messages_total"),
-    _total(
+    destinationTotal("accepted", "Messages that the store took in.", "accepted_messages_total"),
+    destinationTotal("sent", "Messages written to a server, those written again included.", "sent_messages_total"),
+    destinationTotal("sentBytes", "Their bytes.", "sent_bytes_total"),
+    destinationTotal(
+        "resent", "Messages written again after a loss: an upper bound of the duplicates.", "resent_messages_total"
+    ),
+    destinationTotal("settled", "Messages that need not be sent again.", "settled_messages_total"),
+    destinationTotal(
         "settledEarly",
         "Messages given up by drop-oldest although acknowledged.",
         "settled_early_messages_total",
     ),
-    _total(
+    destinationTotal(
         "unconfirmed",
         "Messages sent and not confirmed when the relay stopped.",
         "unconfirmed_messages_total",
     ),
-    _total("truncated", "Messages cut to max-message-size.", "truncated_messages_total"),
-    _total("setAside", "Messages put into the dead-letter file.", "set_aside_messages_total"),
+    destinationTotal("truncated", "Messages cut to max-message-size.", "truncated_messages_total"),
+    destinationTotal("setAside", "Messages put into the dead-letter file.", "set_aside_messages_total"),
     Metric(
         "logrelay_destination_dropped_messages_total",
         COUNTER,
@@ -268,7 +178,7 @@ METRICS = (
         ("destination", "reason"),
         _drops,
     ),
-    _total("attempts", "Tries to connect.", "connection_attempts_total"),
+    destinationTotal("attempts", "Tries to connect.", "connection_attempts_total"),
     Metric(
         "logrelay_destination_failures_total",
         COUNTER,
@@ -276,10 +186,10 @@ METRICS = (
         ("destination", "reason"),
         _failures,
     ),
-    _total("switches", "Changes of the server in use.", "switches_total"),
-    _total("checkpoints", "Checkpoints that the server confirmed.", "checkpoints_total"),
-    _total("probes", "Failback probes made.", "probes_total"),
-    _total("probesFailed", "Those of them that the primary did not stand.", "failed_probes_total"),
+    destinationTotal("switches", "Changes of the server in use.", "switches_total"),
+    destinationTotal("checkpoints", "Checkpoints that the server confirmed.", "checkpoints_total"),
+    destinationTotal("probes", "Failback probes made.", "probes_total"),
+    destinationTotal("probesFailed", "Those of them that the primary did not stand.", "failed_probes_total"),
     Metric(
         "logrelay_destination_state",
         GAUGE,
@@ -287,57 +197,57 @@ METRICS = (
         ("destination", "state"),
         _states,
     ),
-    _destination("connected", GAUGE, "Whether a server is in use.", lambda each, _: each.active is not None),
-    _destination(
+    ofDestination("connected", GAUGE, "Whether a server is in use.", lambda each, _: each.active is not None),
+    ofDestination(
         "proved", GAUGE, "Whether the connection in use has shown that it delivers.", lambda each, _: each.proved
     ),
-    _destination("on_primary", GAUGE, "Whether the server in use is the primary.", _onPrimary),
-    _destination("good_probes", GAUGE, "Good failback probes in a row.", lambda each, _: each.goodProbes),
-    _destination(
+    ofDestination("on_primary", GAUGE, "Whether the server in use is the primary.", _onPrimary),
+    ofDestination("good_probes", GAUGE, "Good failback probes in a row.", lambda each, _: each.goodProbes),
+    ofDestination(
         "required_probes", GAUGE, "How many are required for a failback.", lambda each, _: each.requiredProbes
     ),
-    _destination("unsent_messages", GAUGE, "Messages that wait to be written.", lambda each, _: each.unsent),
-    _destination(
+    ofDestination("unsent_messages", GAUGE, "Messages that wait to be written.", lambda each, _: each.unsent),
+    ofDestination(
         "in_flight_messages",
         GAUGE,
         "Messages that were written and may have to be written again.",
         lambda each, _: each.inFlight,
     ),
-    _destination(
+    ofDestination(
         "oldest_message_age_seconds",
         GAUGE,
         "Age of the oldest message that has not settled, within a second; 0 where there is none, and the time since"
         " the start for one that was there before.",
         _age,
     ),
-    _destination("buffer_bytes", GAUGE, "Memory in use by the store.", lambda each, _: each.bufferCost),
-    _destination("buffer_size_bytes", GAUGE, "How much it may be: buffer.size.", lambda each, _: each.bufferSize),
-    _destination("above_high_mark", GAUGE, "Whether the store is above its high mark.", lambda each, _: each.crowded),
-    _destination(
+    ofDestination("buffer_bytes", GAUGE, "Memory in use by the store.", lambda each, _: each.bufferCost),
+    ofDestination("buffer_size_bytes", GAUGE, "How much it may be: buffer.size.", lambda each, _: each.bufferSize),
+    ofDestination("above_high_mark", GAUGE, "Whether the store is above its high mark.", lambda each, _: each.crowded),
+    ofDestination(
         "spool_bytes",
         GAUGE,
         "Disk in use by the spool; absent without one.",
         lambda each, _: None if each.spool is None else each.spool.used,
     ),
-    _destination(
+    ofDestination(
         "spool_size_bytes",
         GAUGE,
         "How much it may be: spool.size.",
         lambda each, _: None if each.spool is None else each.spool.size,
     ),
-    _destination(
+    ofDestination(
         "spool_broken",
         GAUGE,
         "Whether nothing can be put on disk now; absent without a spool.",
         lambda each, _: None if each.spool is None else bool(each.spool.broken),
     ),
-    _destination(
+    ofDestination(
         "certificate_not_after_timestamp_seconds",
         GAUGE,
         "When the certificate that the relay shows there expires, in seconds since the epoch; absent without one.",
         lambda each, _: each.ownNotAfter,
     ),
-    _destination(
+    ofDestination(
         "crl_next_update_timestamp_seconds",
         GAUGE,
         "When the first of its revocation lists is to be replaced, in seconds since the epoch: once that has passed, a"
@@ -345,7 +255,7 @@ METRICS = (
         lambda each, _: each.listsUntil,
     ),
     # Servers.
-    _server("active", "Whether it is the one in use.", lambda server: server.active),
+    ofServer("active", "Whether it is the one in use.", lambda server: server.active),
     Metric(
         "logrelay_server_state",
         GAUGE,
@@ -353,12 +263,12 @@ METRICS = (
         ("destination", "server", "state"),
         _serverStates,
     ),
-    _server(
+    ofServer(
         "failed_timestamp_seconds",
         "When it was last given up, in seconds since the epoch; absent where it was not, or has been in use since.",
         lambda server: server.failedAt,
     ),
-    _server(
+    ofServer(
         "certificate_not_after_timestamp_seconds",
         "When the certificate by which it last proved who it is expires, in seconds since the epoch; absent without"
         " TLS.",
