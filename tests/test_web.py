@@ -504,6 +504,23 @@ class TimeTests(SynchronousTestCase):
         self.assertIn(b"data: three\n", transport.value())
         stream.close()
 
+    def test_clockPutBack(self) -> None:
+        """
+        When the host's clock is put back, nothing is kept until it is as late again.
+        """
+        self.clock.advance(10000)
+        made: list[float] = []
+
+        def make() -> int:
+            self.clock.rightNow += 1
+            made.append(self.clock.seconds())
+            return len(made)
+
+        kept = Kept(self.clock, make)
+        self.assertEqual([kept(), kept()], [1, 1])
+        self.clock.rightNow -= 3600
+        self.assertEqual([kept(), kept()], [2, 2])
+
     def test_costly(self) -> None:
         """
         What takes long to draw is drawn less often, for those who ask and for live pages.
