@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.cli import commandParser
 from logrelay.completion import SHELLS, placesOf, scriptFor
+from logrelay.control.report import validity
 
 from .loopback import scripted
 from .relays import destination, source
@@ -130,6 +131,16 @@ class CommandTests(ControlCase):
                 line = f"exec {sys.executable} -m logrelay {words} {where}"
                 _, errors, status = await getProcessOutputAndValue("/bin/sh", ("-c", line), self.environment)
                 self.assertEqual((status, errors.decode()), (expected, said), line)
+
+    def test_validity(self) -> None:
+        """
+        Days are whole ones that are left, as on the page.
+        """
+        day = 86400.0
+        found = [validity(left * day, 0) for left in (-0.1, 0.9, 1.0, 1.9, 2, 3650)]
+        self.assertEqual(
+            found, ["expired", "0 days left", "1 day left", "1 day left", "2 days left", "3,650 days left"]
+        )
 
     def test_quick(self) -> None:
         """
