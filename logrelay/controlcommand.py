@@ -115,7 +115,9 @@ def guarded(work: Callable[[argparse.Namespace, Client], int], options: argparse
             status = work(options, client)
         finally:
             client.close()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            # It is None where it was closed from the beginning.
+            sys.stdout.flush()
         return status
     except NoAnswer as error:
         _say(str(error))
@@ -128,11 +130,23 @@ def guarded(work: Callable[[argparse.Namespace, Client], int], options: argparse
         _say(str(error))
         return 2
     except BrokenPipeError:
-        # Whoever reads has seen enough; nor must Python try to write the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has seen enough.
+        _writeNoMore()
         return 0
+    except OSError as error:
+        # What speaks with the relay has errors of its own.
+        _say(f"standard output: {error.strerror}")
+        _writeNoMore()
+        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _writeNoMore() -> None:
+    """
+    Keep Python from writing the rest to standard output, which cannot be written to.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:
@@ -187,7 +201,8 @@ def _status(options: argparse.Namespace, client: Client) -> int:
     """
     relay = _stateOf(client, options.destination)
     if options.json:
-        _json(relay)
+        wanted = [each for each in relay["destinations"] if options.destination in ("", each["name"])]
+        _json({**relay, "destinations": wanted})
     else:
         _show(report.statusText(relay, options.destination))
     return 0 if relay["ready"] else 1

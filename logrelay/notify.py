@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from .complaints import Reminder
 from .events import Event, Reloaded, ReloadFailed, Reloading
 from .service import LogRelayService
 from .snapshot import DestinationSnapshot, Snapshot
@@ -89,6 +90,7 @@ class Notifier(Service):
         self._unsent: deque[bytes] = deque(maxlen=KEPT)
         self._status = ""
         self._feeds = False
+        self._failures = Reminder(reactor, self._failed)
 
     @property
     def _interval(self) -> float:
@@ -123,6 +125,7 @@ class Notifier(Service):
         self._tell(
             "STOPPING=1", f"STATUS={statusOf(self._relay.snapshot())}", f"EXTEND_TIMEOUT_USEC={longest * 1e6:.0f}"
         )
+        self._failures.flush()
         for call in (self._call, self._again):
             if call is not None and call.active():
                 call.cancel()
@@ -186,8 +189,21 @@ class Notifier(Service):
                     if self._again is None or not self._again.active():
                         self._again = self._reactor.callLater(AGAIN, self._send)
                     return
-                _log.warn("systemd cannot be told at {address}: {why}", address=address, why=error.strerror)
+                self._failures.add(error.strerror or str(error))
             self._unsent.popleft()
+
+    def _failed(self, why: Hashable, times: int) -> None:
+        """
+        Say that nobody is told: not each time, which may be twice a second.
+        """
+        again = f" [{times} times]" if times > 1 else ""
+        _log.warn(
+            "systemd cannot be told at {address}: {why}{again}",
+            address=self._watching.address,
+            why=why,
+            again=again,
+            times=times,
+        )
 
 
 def statusOf(snapshot: Snapshot) -> str:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from .client import FailoverClientFactory
 from .errors import OrderRefused, RelayStopped
-from .failover import FINISHED, OPERATOR, Connected, Idle, Returning
+from .failover import FINISHED, OPERATOR, Connected, Idle, Returning, Waiting
 from .link import Link
 from .probe import LinkLost
 from .reasons import reasonOf, textOf
@@ -145,15 +145,19 @@ class Orders:
                 link = None
         await self._moveOver(link, lambda: rotation.drain(server, self._now), after)
 
-    def undrain(self, server: int) -> None:
+    async def undrain(self, server: int) -> None:
         """
-        A server may be used again.
+        A server may be used again.  If none is in use, the wait for the others is over.
 
         :raises RelayStopped: if the relay is not running.
         """
         self._refuseStopped()
-        self._factory.rotation.undrain(server, self._now)
-        self._factory.scheduleProbes()
+        factory = self._factory
+        factory.rotation.undrain(server, self._now)
+        factory.scheduleProbes()
+        if isinstance(factory.state, Waiting) and factory.state.until > self._now:
+            await factory.hold()
+            factory.resume()
 
     def _refuseStopped(self) -> None:
         """

@@ -103,7 +103,7 @@ class Steering:
             place = serverOf(where, server)
             if place not in where.factory.rotation.drained:
                 raise OrderRefused(f"{where.reporter.servers[place]} is not drained")
-            where.orders.undrain(place)
+            await where.orders.undrain(place)
             self._log.tell(events.Undrained(where.settings.name, where.reporter.servers[place]))
 
         return self._order(destination, undrain)

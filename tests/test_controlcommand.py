@@ -16,8 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from logrelay.cli import commandParser
 from logrelay.completion import SHELLS, placesOf, scriptFor
+from logrelay.control.report import validity
 
 from .loopback import scripted
+from .relays import destination, source
 from .test_control import ControlCase
 
 TOP = Path(__file__).resolve().parent.parent
@@ -28,13 +30,19 @@ class CommandTests(ControlCase):
     What they print, and their status.
     """
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """
+        Where they find the relay.
+        """
+        return {**os.environ, "PYTHONPATH": str(TOP), "LOGRELAY_SOCKET": self.path}
+
     async def command(self, *arguments: str) -> tuple[int, str, str]:
         """
         Run one as a process.
         """
         words = ("-m", "logrelay", *arguments)
-        environment = {**os.environ, "PYTHONPATH": str(TOP), "LOGRELAY_SOCKET": self.path}
-        output, errors, status = await getProcessOutputAndValue(sys.executable, words, environment)
+        output, errors, status = await getProcessOutputAndValue(sys.executable, words, self.environment)
         return status, output.decode(), errors.decode()
 
     @scripted
@@ -93,6 +101,46 @@ class CommandTests(ControlCase):
             status, _, errors = await self.command(*words)
             self.assertEqual((words, status), (words, expected), errors)
             self.assertIn(found, errors)
+
+    @scripted
+    async def test_oneOfSeveral(self) -> None:
+        """
+        With the name of a destination its state alone is told, also as data.
+        """
+        self.relayed = self.relay([destination(self.one), destination(self.two, name="second")], [source()])
+        self.control()
+        for words in (("status",), ("servers",), ("spool",)):
+            _, output, _ = await self.command(*words, "--json", "--destination", "second")
+            told = json.loads(output)
+            names = [each["name"] for each in told["destinations"]] if words == ("status",) else None
+            self.assertEqual(names or [each["destination"] for each in told], ["second"])
+
+    @scripted
+    async def test_nowhereToWrite(self) -> None:
+        """
+        A standard output that is full, or closed, is no accident.
+        """
+        self.control()
+        await self.relayed.send(b"<13>1 - h a - - - x")
+        await self.relayed.whenSettled()
+        for words in ("status", "status --json", "probe", "drain " + str(self.two.server)):
+            for where, expected, said in (
+                (">/dev/full", 1, "logrelay: standard output: No space left on device\n"),
+                (">&-", 0, ""),
+            ):
+                line = f"exec {sys.executable} -m logrelay {words} {where}"
+                _, errors, status = await getProcessOutputAndValue("/bin/sh", ("-c", line), self.environment)
+                self.assertEqual((status, errors.decode()), (expected, said), line)
+
+    def test_validity(self) -> None:
+        """
+        Days are whole ones that are left, as on the page.
+        """
+        day = 86400.0
+        found = [validity(left * day, 0) for left in (-0.1, 0.9, 1.0, 1.9, 2, 3650)]
+        self.assertEqual(
+            found, ["expired", "0 days left", "1 day left", "1 day left", "2 days left", "3,650 days left"]
+        )
 
     def test_quick(self) -> None:
         """

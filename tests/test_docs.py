@@ -8,6 +8,7 @@ import ast
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,46 @@ class GlossaryTests(SynchronousTestCase):
         keys = {key.name for section in SECTIONS for key in section.keys}
         for each in (*glossary.FAILURES, *glossary.WISHES):
             self.assertEqual(set(each.keys) - keys, set())
+
+
+def unknownIn(tree: dict[str, Any], header: str = "") -> list[str]:
+    """
+    The keys of a part of a configuration that no section has.
+    """
+    [section] = [each for each in SECTIONS if each.header.strip("[]") == header]
+    unknown = []
+    for name, value in tree.items():
+        inner = f"{header}.{name}".lstrip(".")
+        if not header and name in ("destination", "source"):
+            parts = value if isinstance(value, list) else value.values()
+            inner = "source" if name == "source" else "destination.NAME"
+            unknown += [each for part in parts for each in unknownIn(part, inner)]
+        elif isinstance(value, dict):
+            unknown += unknownIn(value, inner)
+        elif section.find(name) is None:
+            unknown.append(inner)
+    return unknown
+
+
+class SampleTests(SynchronousTestCase):
+    """
+    Parts of configurations in the text, which nobody runs.
+    """
+
+    def test_keys(self) -> None:
+        """
+        Each is TOML, and has no key but those that there are.
+        """
+        samples = []
+        for path in (TOP / "README.rst", *DOCS.glob("*.rst")):
+            blocks = re.findall(r"(?m)(?:^\.\. code-block:: toml|::)\n\n((?:(?: +.*)?\n)+)", path.read_text())
+            for block in map(inspect.cleandoc, blocks):
+                if re.match(r"\[\[?[a-z]|[a-z-]+ = ", block):
+                    samples.append((path.name, block))
+        self.assertGreater(len(samples), 10)
+        self.assertIn("README.rst", {name for name, _ in samples})
+        for name, block in samples:
+            self.assertEqual((name, unknownIn(tomllib.loads(block))), (name, []))
 
 
 class ArchitectureTests(SynchronousTestCase):

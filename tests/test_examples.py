@@ -132,7 +132,9 @@ class ExamplesTests(SynchronousTestCase):
         The test in the example of the failover alone, as its text says to run it; and the example, with two servers of
         which the first refuses.
         """
-        command = [sys.executable, "-m", "twisted.trial", f"--temp-directory={Path(self.mktemp()).resolve()}", "failover"]
+        # It is started in another folder than this.
+        folder = Path(self.mktemp()).resolve()
+        command = [sys.executable, "-m", "twisted.trial", f"--temp-directory={folder}", "failover"]
         tested = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, timeout=LIMIT, check=False)
         self.assertEqual((tested.returncode, tested.stdout.splitlines()[-1]), (0, "PASSED (successes=1)"), tested)
         program = Process(self, [sys.executable, str(EXAMPLES / "failover.py"), "127.0.0.1:1", self.server])

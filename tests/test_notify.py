@@ -4,10 +4,18 @@ What systemd is told, and how it says that it wants to be.
 
 from __future__ import annotations
 
+from typing import cast
+
+import attrs
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from logrelay.notify import STATUS, Watching, statusOf, watchingIn
-from logrelay.snapshot import SwitchSnapshot
+from logrelay.config import Configuration
+from logrelay.events import EventLog
+from logrelay.notify import STATUS, Notifier, Watching, statusOf, watchingIn
+from logrelay.service import LogRelayService
+from logrelay.snapshot import Snapshot, SwitchSnapshot
 
 from .snapshots import destination, relay, server
 
@@ -31,6 +39,42 @@ class WatchingTests(SynchronousTestCase):
             ({"NOTIFY_SOCKET": "@n", "WATCHDOG_USEC": "-1", "WATCHDOG_PID": "x"}, Watching("@n")),
         ):
             self.assertEqual(watchingIn(environment), expected)
+
+
+@attrs.frozen
+class Still:
+    """
+    A relay to which nothing happens.
+    """
+
+    configuration: Configuration = attrs.field(factory=lambda: Configuration(sources=(), destinations=()))
+    log: EventLog = attrs.field(factory=lambda: EventLog([], lambda: None))
+
+    def snapshot(self) -> Snapshot:
+        """
+        It is well.
+        """
+        return relay()
+
+
+class FailureTests(SynchronousTestCase):
+    """
+    Nobody to tell.
+    """
+
+    def test_saidOnceAMinute(self) -> None:
+        """
+        That nobody is there is said at once, and then once a minute, however often the watchdog is fed.
+        """
+        clock, still = Clock(), Still()
+        notifier = Notifier(clock, cast(LogRelayService, still), Watching("/nonexistent", 1))
+        with capturedLogs() as logs:
+            notifier.startService()
+            clock.pump([0.25] * 4 * 130)
+            notifier.stopService()
+        times = [event["times"] for event in logs]
+        self.assertEqual((len(times), times[0], sum(times) > 200), (4, 1, True))
+        self.assertEqual((clock.getDelayedCalls(), still.log.observers), ([], []))
 
 
 class StatusTests(SynchronousTestCase):

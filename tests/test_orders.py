@@ -280,9 +280,8 @@ class SwitchTests(OrdersCase):
         """
         destination = self.make()
         orders = destination.orders
-        for order in (orders.switch(1), orders.release(), orders.probe(1), orders.drain(1)):
+        for order in (orders.switch(1), orders.release(), orders.probe(1), orders.drain(1), orders.undrain(1)):
             self.failureResultOf(self.begin(order), RelayStopped)
-        self.assertRaises(RelayStopped, orders.undrain, 1)
         self.assertEqual((destination.factory.rotation.drained, self.clock.getDelayedCalls()), (set(), []))
 
 
@@ -439,10 +438,27 @@ class DrainTests(OrdersCase):
         attempts = self.one.attempts
         self.busy(5)
         self.assertEqual(self.one.attempts, attempts)
-        destination.orders.undrain(0)
+        self.do(destination.orders.undrain(0), 0.1)
         self.busy(5)
         self.assertEqual(self.place(), 0)
         self.end()
+
+    def test_undrainedWhileNoneIsUsable(self) -> None:
+        """
+        A server that may be used again is not kept waiting for the wait that is due to the others; why the last one was
+        left stays known.
+        """
+        destination = self.start()
+        self.do(destination.orders.drain(0))
+        for server in self.servers[1:]:
+            server.refuse()
+            server.close()
+        self.spend(60)
+        while not (isinstance(state := destination.factory.state, Waiting) and state.until > self.clock.seconds() + 3):
+            self.spend(0.1)
+        self.do(destination.orders.undrain(0), 1)
+        self.assertEqual((self.place(), destination.reporter.why), (0, "eof"))
+        self.stopAll()
 
     def test_another(self) -> None:
         """
@@ -471,7 +487,7 @@ class DrainTests(OrdersCase):
         self.do(destination.orders.drain(0), 0.1)
         self.busy(30)
         self.assertEqual((self.place(), destination.counters.probes), (1, 0))
-        destination.orders.undrain(0)
+        self.do(destination.orders.undrain(0), 0.1)
         self.busy(4.8)
         self.assertEqual(destination.counters.probes, 0)
         self.busy(8)

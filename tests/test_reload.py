@@ -394,8 +394,8 @@ class DestinationTests(ReloadCase):
             self.assertEqual(
                 error,
                 "reload: destination.b: can't be removed: 2 messages there are not settled, and would be lost with its "
-                "memory; put it back and wait until a server has them, with nothing that leads to it; or restart the "
-                "relay",
+                "memory; put it back and wait until a server has them, with nothing that leads to it; or say logrelay "
+                "reload --force",
             )
             sender.sendall(b"three\n")
             await self.arrived(one, 3)

@@ -158,6 +158,14 @@ class PathTests(WebCase):
         self.assertNotRegex(page, r"https?://(?!www\.w3\.org/)")
 
     @scripted
+    async def test_since(self) -> None:
+        """
+        A server is in use for as long as no other one was, though a checkpoint has just made its connection anew.
+        """
+        self.relay_.state = relay(destinationSnapshot(since=999.0, activeSince=900.0), at=1000.0)
+        self.assertIn("(1 min 40 s): ", (await self.ask(self.port, "/")).body.decode())
+
+    @scripted
     async def test_failure(self) -> None:
         """
         What can't be answered for a defect of ours is 500 and a line in the log; the next request is answered.
@@ -496,6 +504,23 @@ class TimeTests(SynchronousTestCase):
         self.clock.advance(2)
         self.assertIn(b"data: three\n", transport.value())
         stream.close()
+
+    def test_clockPutBack(self) -> None:
+        """
+        When the host's clock is put back, nothing is kept until it is as late again.
+        """
+        self.clock.advance(10000)
+        made: list[float] = []
+
+        def make() -> int:
+            self.clock.rightNow += 1
+            made.append(self.clock.seconds())
+            return len(made)
+
+        kept = Kept(self.clock, make)
+        self.assertEqual([kept(), kept()], [1, 1])
+        self.clock.rightNow -= 3600
+        self.assertEqual([kept(), kept()], [2, 2])
 
     def test_costly(self) -> None:
         """

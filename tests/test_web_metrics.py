@@ -5,9 +5,12 @@ The metrics, their documentation, and what is built on them.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any
 
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from logrelay.counters import DestinationCounters, SourceCounters
 from logrelay.snapshot import FileSnapshot, ReloadSnapshot, Snapshot, SpoolSnapshot
@@ -127,6 +130,31 @@ class MetricsTests(SynchronousTestCase):
         for changes, age in (({}, 0), ({"inFlight": 1}, 900), ({"inFlight": 1, "oldest": 999.0}, 1)):
             samples = exposed(relay(destination(**changes)))
             self.assertEqual(samples["logrelay_destination_oldest_message_age_seconds", ("central",)], age)
+
+    def test_process(self) -> None:
+        """
+        The process is described, and has begun after the host and before now.
+        """
+        exposition = expositionOf(full)("")[0].decode()
+        samples = {each.name: each.samples for each in text_string_to_metric_families(exposition)}
+        [began] = samples["process_start_time_seconds"]
+        self.assertTrue(time.time() - 3600 < began.value < time.time() + 1, began)
+
+    def test_processHidden(self) -> None:
+        """
+        The same where /proc has nothing but processes, as in our units.
+        """
+        code = "from tests.snapshots import relay; from logrelay.web.collector import expositionOf"
+        code += "; print(expositionOf(relay)('')[0].decode())"
+        hidden = 'mount -t proc -o subset=pid proc /proc && exec "$@"'
+        apart = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user", "--pid"]), "--mount", "--fork"]
+        if not shutil.which("unshare") or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+            raise SkipTest("no namespaces can be made here")
+        command = [*apart, "sh", "-c", hidden, "sh", sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=TOP, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        names = set(re.findall(r"(?m)^process_\w+", done.stdout))
+        self.assertEqual(names, PROCESS)
 
     def test_names(self) -> None:
         """

@@ -43,6 +43,14 @@ def span(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // 3600} h"
 
 
+def validity(notAfter: float, now: float) -> str:
+    """
+    How long a certificate is good.
+    """
+    days = int((notAfter - now) // _DAY)
+    return "expired" if days < 0 else f"{days:,} day{'s' if days != 1 else ''} left"
+
+
 def clock(at: float, now: float) -> str:
     """
     A moment in local time; with its date, where that was another day.
@@ -119,8 +127,8 @@ def serverRow(place: int, server: Data, destination: Data, now: float) -> tuple[
     if place == 0 and destination["good-probes"] and not server["active"]:
         notes.append(f"{destination['good-probes']} of {destination['required-probes']} probes good")
     if server["not-after"] is not None:
-        days = (server["not-after"] - now) / _DAY
-        notes.append(f"certificate of {', '.join(map(plain, server['identity']))}: {days:.0f} days left")
+        names = ", ".join(map(plain, server["identity"]))
+        notes.append(f"certificate of {names}: {validity(server['not-after'], now)}")
     return ">" if server["active"] else " ", plain(server["name"]), server["state"], "; ".join(notes)
 
 

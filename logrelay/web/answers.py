@@ -145,7 +145,7 @@ class Kept(Generic[T]):
     def __init__(self, reactor: IReactorTime, make: Callable[[], T]) -> None:
         self._reactor = reactor
         self._make = make
-        self._until = 0.0
+        self._from = self._until = 0.0
         self._made: T | None = None
 
     def __call__(self) -> T:
@@ -153,8 +153,9 @@ class Kept(Generic[T]):
         It.
         """
         began = self._reactor.seconds()
-        if self._made is None or began >= self._until:
+        # The reactor's clock is the host's, which may be put back: by hours, even.
+        if self._made is None or not self._from <= began < self._until:
             self._made = self._make()
-            now = self._reactor.seconds()
+            self._from = now = self._reactor.seconds()
             self._until = now + _KEPT * max(0, now - began)
         return self._made

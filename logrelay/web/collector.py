@@ -4,6 +4,8 @@ The metrics in the formats that Prometheus reads.
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -46,6 +48,23 @@ class SnapshotCollector(Collector):
             yield made
 
 
+class ProcessDescription(ProcessCollector):
+    """
+    The metrics of the process, also where ``/proc`` has processes and nothing else, as in our units
+    (``ProcSubset=pid``): there prometheus_client gives none at all, since it can't read when the host was started.
+    """
+
+    def _boot_time(self) -> float:
+        """
+        When the host was started, in seconds since the epoch.
+
+        :raises OSError: where the system does not tell; then there are no metrics of the process.
+        """
+        if sys.platform != "linux":
+            raise OSError("there is no clock that tells")
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def expositionOf(snapshot: Callable[[], Snapshot]) -> Callable[[str], tuple[bytes, str]]:
     """
     A function that writes the metrics, and those of the process: CPU, memory, descriptors, start.
@@ -55,7 +74,7 @@ def expositionOf(snapshot: Callable[[], Snapshot]) -> Callable[[str], tuple[byte
     # Of our own: nothing that else is registered in this program is shown here, and the other way round.
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SnapshotCollector(snapshot))
-    ProcessCollector(registry=registry)
+    ProcessDescription(registry=registry)
 
     def write(accept: str) -> tuple[bytes, str]:
         encode, contentType = choose_encoder(accept)

@@ -59,8 +59,8 @@ def _inUse(destination: DestinationSnapshot, now: float) -> Iterator[Content]:
     place = next(number for number, server in enumerate(destination.servers) if server.active)
     yield tags.strong(destination.active, class_="good" if place == 0 else "warning")
     yield f" is in use, {'the primary' if place == 0 else placeName(place)}, "
-    switch = destination.switches[0] if destination.switches else None
-    since = destination.since if switch is None else switch.at
+    # The connection may be younger: one that ended in a checkpoint is made again.
+    since = destination.since if destination.activeSince is None else destination.activeSince
     yield from ("since ", time(since, now), f" ({duration(now - since)}): ")
     yield _because(destination)
     if destination.state == "returning":
