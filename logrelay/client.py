@@ -90,7 +90,22 @@ class FailoverClientFactory(ReconnectingFactory):
         """
         Whether the server in use has shown that it delivers: on the connection in use, or by the checkpoint before it.
         """
-        return isinstance(self.state, Connected) and (self.state.link.proved or self._lastEnd == CHECKPOINT)
+        linked = isinstance(self.state, Connected) and (self.state.link.proved or self._lastEnd == CHECKPOINT)
+        return linked or self.reconnects
+
+    @property
+    def inUse(self) -> bool:
+        """
+        Whether a server is in use: connected, or just being connected to again after a checkpoint.
+        """
+        return self.reconnects or isinstance(self.state, Connected | Returning)
+
+    @property
+    def reconnects(self) -> bool:
+        """
+        Whether the server has just confirmed a checkpoint, and is connected to again.
+        """
+        return isinstance(self.state, Connecting) and self._lastEnd == CHECKPOINT
 
     # For the owner.
 

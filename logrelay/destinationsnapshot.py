@@ -59,7 +59,7 @@ def snapshotOf(
         switches=tuple(reporter.switches),
         spool=None if disk is None else disk.snapshot(),
         counters=copy.deepcopy(destination.counters),
-        activeSince=reporter.since if isinstance(state, Connected | Returning) else None,
+        activeSince=reporter.since if factory.inUse else None,
     )
 
 
@@ -67,8 +67,8 @@ def _servers(factory: FailoverClientFactory, reporter: Reporter) -> Iterator[Ser
     """
     The state of each server.
     """
-    state, rotation = factory.state, factory.rotation
-    inUse = rotation.current if isinstance(state, Connected | Returning) else None
+    rotation = factory.rotation
+    inUse = rotation.current if factory.inUse else None
     for place, name in enumerate(reporter.servers):
         failed, identity = reporter.failures.get(place), reporter.identities.get(place)
         yield ServerSnapshot(

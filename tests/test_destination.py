@@ -233,6 +233,25 @@ class TellingTests(DestinationCase):
         self.stop()
         self.assertIsNone(snapshotOf(destination).activeSince)
 
+    def test_checkpointsLeaveNoGap(self) -> None:
+        """
+        While it is connected to again after a checkpoint, the server is in use; when that fails, it is not.
+        """
+        destination = self.start(checkpoint=1)
+        self.spend(1)
+        self.one.hang()
+        destination.append(batch(b"one\n"))
+        self.spend(1)
+        snapshot = snapshotOf(destination)
+        self.assertEqual((snapshot.state, snapshot.active, snapshot.activeSince), ("connecting", ONE, 0))
+        self.assertTrue(snapshot.proved)
+        for server in (self.two, self.three):
+            server.hang()
+        self.spend(10)
+        snapshot = snapshotOf(destination)
+        self.assertEqual((snapshot.state, snapshot.active, snapshot.proved), ("connecting", None, False))
+        self.stop()
+
     def test_checkpointsAreQuiet(self) -> None:
         """
         A checkpoint is counted, and not told.
