@@ -7,32 +7,23 @@ each connection.  It knows nothing of log messages, and rotates whatever endpoin
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ParamSpec
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import NotConnectingError
-from twisted.internet.interfaces import (
-    IAddress,
-    IConnector,
-    IProtocol,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
-from twisted.internet.protocol import ReconnectingClientFactory
+from twisted.internet.interfaces import IConnector, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .backoff import Backoff
 from .connector import EndpointConnector
 from .failback import Failback
 from .failover import (
     CHECKPOINT,
     FAILBACK,
     FINISHED,
+    OPERATOR,
     RELOAD,
     Connected,
     Connecting,
@@ -47,6 +38,7 @@ from .failover import (
 from .link import UNANSWERED, Ending, Link
 from .probe import Prober
 from .reasons import reasonOf, textOf
+from .reconnecting import ReconnectingFactory
 from .rotation import Rotation, When
 from .servers import Places
 
@@ -57,20 +49,13 @@ _P = ParamSpec("_P")
 __all__ = ["FailoverClientFactory", "FailoverObserver", "Policy"]
 
 
-class FailoverClientFactory(ReconnectingClientFactory):
+class FailoverClientFactory(ReconnectingFactory):
     """
     Keeps a connection to the first of several endpoints that works.
 
     :ivar state: what it is doing now.
     :ivar rotation: which server is meant; ``rotation.current`` is its place in the list.
     """
-
-    clock: IReactorTime  # type: ignore[assignment]
-    maxDelay: float  # type: ignore[assignment]
-    noisy = False
-    # The wait is computed by ``backoff``; what is inherited only has to keep it as it is.
-    factor = 1.0
-    jitter = 0.0
 
     def __init__(
         self,
@@ -87,20 +72,40 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         if not endpoints:
             raise ValueError("a list of servers needs at least one")
-        self.clock = reactor
-        self.endpoints = tuple(endpoints)
-        self.protocolFactory = protocolFactory
         self.policy = policy = policy or Policy()
+        super().__init__(reactor, protocolFactory, policy.timeReopen)
+        self.endpoints = tuple(endpoints)
         self.observer = observer or FailoverObserver()
         self.rotation = Rotation(len(endpoints), policy.failback)
-        self.backoff = Backoff(policy.timeReopen, random.random)
-        self.maxDelay = policy.timeReopen
         self.state: State = Idle(reactor.seconds())
         self._connector = EndpointConnector(self, self.newLink)
         self._failback = self._newFailback()
         self._stopped: list[Deferred[None]] = []
         self._held: Deferred[None] | None = None
+        self._heldFor = RELOAD
         self._lastEnd = "start"
+
+    @property
+    def proves(self) -> bool:
+        """
+        Whether the server in use has shown that it delivers: on the connection in use, or by the checkpoint before it.
+        """
+        linked = isinstance(self.state, Connected) and (self.state.link.proved or self._lastEnd == CHECKPOINT)
+        return linked or self.reconnects
+
+    @property
+    def inUse(self) -> bool:
+        """
+        Whether a server is in use: connected, or just being connected to again after a checkpoint.
+        """
+        return self.reconnects or isinstance(self.state, Connected | Returning)
+
+    @property
+    def reconnects(self) -> bool:
+        """
+        Whether the server has just confirmed a checkpoint, and is connected to again.
+        """
+        return isinstance(self.state, Connecting) and self._lastEnd == CHECKPOINT
 
     # For the owner.
 
@@ -165,23 +170,25 @@ class FailoverClientFactory(ReconnectingClientFactory):
 
     # For a reload.
 
-    def hold(self) -> Deferred[None]:
+    def hold(self, why: str = RELOAD) -> Deferred[None]:
         """
         End the connection or the attempt that is under way, and make no other before :meth:`resume`.
 
+        :param why: the reason to give for it.
         :return: fires when nothing is under way; after ``drainTimeout`` at the latest.
         :raises RuntimeError: if it is held already.
         """
         if self._held is not None:
             raise RuntimeError("this factory is held already")
         self._held = held = Deferred[None]()
+        self._heldFor = why
         self._failback.stop()
         match self.state:
             case Connected(link):
-                link.finish(RELOAD, self.policy.drainTimeout)
+                link.finish(why, self.policy.drainTimeout)
             case Returning(link, primary):
-                primary.abort(RELOAD, "not needed any more")
-                link.finish(RELOAD, self.policy.drainTimeout)
+                primary.abort(why, "not needed any more")
+                link.finish(why, self.policy.drainTimeout)
             case Connecting():
                 # One that has just failed will say so by itself.
                 with suppress(NotConnectingError):
@@ -196,17 +203,8 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         Nothing is under way any more.  Said on a later turn: this call may come out of a connection's end.
         """
-        if self._callID is not None:
-            self._callID.cancel()
         self.state = Waiting(self.clock.seconds())
-        self._callID = self.clock.callLater(0, self._rested)
-
-    def _rested(self) -> None:
-        """
-        Say so.
-        """
-        self._callID = None
-        self._letGo()
+        self._callIn(0, self._letGo)
 
     def _letGo(self) -> None:
         """
@@ -216,12 +214,43 @@ class FailoverClientFactory(ReconnectingClientFactory):
         if held is not None:
             held.callback(None)
 
-    def resume(self) -> None:
+    def resume(self, link: Link | None = None) -> None:
         """
         After :meth:`hold` has fired: go on, with the server whose turn it is.
+
+        :param link: a connection to it that stands already.
         """
-        if isinstance(self.state, Waiting):
+        if not isinstance(self.state, Waiting):
+            if link is not None:
+                link.abort(FINISHED, "not needed any more")
+            return
+        if self._heldFor == OPERATOR:
+            self._lastEnd = OPERATOR
+        if link is not None and link.whyGone is None:
+            self._connector.adopt(link)
+        else:
             self._connectIn(0)
+
+    # For an operator.
+
+    def proberOf(self, server: int, verify: bool = False) -> Prober:
+        """
+        What makes probes of a server.
+
+        :param server: by its place in the list.
+        :param verify: whether a probe wants the server's own end besides.
+        """
+        greeting = IGreeting(self.protocolFactory, None)
+        greet = None if greeting is None else greeting.greet
+        return Prober(self.clock, self.endpoints[server], self.newLink, verify, self.policy.drainTimeout, greet)
+
+    def scheduleProbes(self) -> None:
+        """
+        Probe the primary when the rotation now says so, which has been told something new.
+        """
+        self._failback.stop()
+        if isinstance(self.state, Connected):
+            self._scheduleProbe()
 
     def reconfigure(
         self,
@@ -258,7 +287,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
             case Waiting(until) if self._callID is not None:
                 # A list that is new, or a shorter wait, is tried without the wait that was for the old one.
                 wait = 0 if before != self.endpoints else min(policy.timeReopen, until - now)
-                self._callID.cancel()
                 self._connectIn(max(0, wait))
 
     def _tell(self, event: Callable[_P, None], *arguments: _P.args, **keywords: _P.kwargs) -> None:
@@ -271,18 +299,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
             _log.failure("the observer failed")
 
     # ClientFactory, as the connector calls it.
-
-    def startFactory(self) -> None:
-        """
-        The protocol factory is going to be used.
-        """
-        self.protocolFactory.doStart()
-
-    def stopFactory(self) -> None:
-        """
-        The protocol factory is not used any more.
-        """
-        self.protocolFactory.doStop()
 
     def startedConnecting(self, connector: IConnector) -> None:
         """
@@ -297,12 +313,6 @@ class FailoverClientFactory(ReconnectingClientFactory):
         The endpoint whose turn it is.
         """
         return self.endpoints[self.rotation.current]
-
-    def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
-        """
-        A protocol for a connection that stands.
-        """
-        return self.protocolFactory.buildProtocol(addr)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """
@@ -363,8 +373,8 @@ class FailoverClientFactory(ReconnectingClientFactory):
         if not self.continueTrying:
             self._idle()
         elif self._held is not None:
-            self._lastEnd = RELOAD
-            if link.proved and ending.reason not in (RELOAD, UNANSWERED):
+            self._lastEnd = self._heldFor
+            if link.proved and ending.reason not in (self._heldFor, UNANSWERED):
                 self._tell(self.observer.lost, self.rotation.current, link)
             self._rest()
         elif isinstance(self.state, Returning):
@@ -413,19 +423,7 @@ class FailoverClientFactory(ReconnectingClientFactory):
             self._idle()
             return
         self.state = Waiting(self.clock.seconds() + delay)
-
-        def connect() -> None:
-            self._callID = None
-            self._connector.connect()
-
-        self._callID = self.clock.callLater(delay, connect)
-
-    def resetDelay(self) -> None:
-        """
-        The next wait after a round is the first one again.  Unlike what is inherited, this revives nothing.
-        """
-        self.backoff.startOver()
-        self.retries = 0
+        self._callIn(delay, self._connector.connect)
 
     # Failback.
 
@@ -435,12 +433,10 @@ class FailoverClientFactory(ReconnectingClientFactory):
         """
         settings = self.policy.failback
         verify = settings is not None and settings.probe == "verify"
-        greeting = IGreeting(self.protocolFactory, None)
-        greet = None if greeting is None else greeting.greet
         return Failback(
             self.clock,
             self.rotation,
-            Prober(self.clock, self.endpoints[0], self.newLink, verify, self.policy.drainTimeout, greet),
+            self.proberOf(0, verify),
             lambda: self._tell(self.observer.probing),
             self._primaryGood,
             self._primaryBad,

@@ -207,9 +207,36 @@ class DestinationSettings:
 
 
 @attrs.frozen
+class ControlSettings:
+    """
+    ``[control]``.
+
+    :ivar socket: the path of the control socket, absolute.
+    :ivar wanted: whether it was configured.  If not, a relay that cannot have it does without.
+    """
+
+    socket: str = "/run/logrelay/control.sock"
+    wanted: bool = False
+
+
+@attrs.frozen
+class HTTPSettings:
+    """
+    ``[http]``.
+
+    :ivar listen: where to listen; on loopback unless it says otherwise.
+    """
+
+    listen: Listen
+
+
+@attrs.frozen
 class Configuration:
     """
     Everything that a relay is told to do.
+
+    :ivar onSwitch: a command and its arguments, run whenever another server is in use; empty for none.
+    :ivar http: ``None`` for no HTTP.
     """
 
     sources: tuple[SourceSettings, ...]
@@ -217,6 +244,9 @@ class Configuration:
     stopTimeout: float = 30
     stateDir: str = "state"
     sourceTLS: SourceTLSSettings | None = None
+    onSwitch: tuple[str, ...] = ()
+    control: ControlSettings = ControlSettings()
+    http: HTTPSettings | None = None
 
 
 def smallestBuffer(maxMessageSize: int) -> int:

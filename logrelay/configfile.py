@@ -25,13 +25,18 @@ _BARE = re.compile("[A-Za-z0-9_-]+")
 
 
 def readConfiguration(
-    path: str, checkFiles: CheckFiles, checkSourceFiles: CheckSourceFiles, platform: str = sys.platform
+    path: str,
+    checkFiles: CheckFiles,
+    checkSourceFiles: CheckSourceFiles,
+    platform: str = sys.platform,
+    composed: bool = False,
 ) -> Configuration:
     """
     Read a configuration file.  Relative paths in it start from its folder.
 
     :param checkFiles: looks into the files of a destination's TLS options (``logrelay.tls.checkFiles``).
     :param checkSourceFiles: the same for those of the sources (``logrelay.tls.checkSourceFiles``).
+    :param composed: whether a program composes the relay, and so may be the only source.
     :raises ConfigurationError: with every mistake found.
     """
     text = _read(path)
@@ -41,9 +46,8 @@ def readConfiguration(
         line = next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), 1)
         return Place(line, f"{path}:{line}", dotted(key))
 
-    return configurationFrom(
-        tree, locate, os.path.dirname(os.path.abspath(path)), checkFiles, checkSourceFiles, platform
-    )
+    base = os.path.dirname(os.path.abspath(path))
+    return configurationFrom(tree, locate, base, checkFiles, checkSourceFiles, platform, composed)
 
 
 def dotted(key: KeyPath) -> str:

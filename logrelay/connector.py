@@ -18,15 +18,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .failover import OPERATOR
 from .link import Link
 
 if TYPE_CHECKING:
     from .client import FailoverClientFactory
 
 _log = Logger(namespace="logrelay.connector")
-
-#: Why a connection is ended that ``disconnect`` was called for.
-OPERATOR = "operator"
 
 
 class LinkFactory(Factory):

@@ -53,5 +53,7 @@ def _notEmpty(destination: Destination) -> Problem:
     """
     name, left = destination.settings.name, destination.store.messages
     what = f"can't be removed: {left} messages there are not settled, and would be lost with its memory"
-    remedy = "put it back and wait until a server has them, with nothing that leads to it; or restart the relay"
+    remedy = (
+        "put it back and wait until a server has them, with nothing that leads to it; or say logrelay reload --force"
+    )
     return Problem("reload", f"destination.{name}", what, remedy)

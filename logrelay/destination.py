@@ -1,52 +1,42 @@
 """
-One destination at work: its store, its senders, its servers, and what is told of them.
+One destination at work: its store, its senders, its servers.
 """
 
 from __future__ import annotations
 
-import copy
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from . import events
+from .ages import Ages
 from .batches import Batch
 from .bucket import Bucket
 from .client import FailoverClientFactory
-from .complaints import Reminder
 from .config import DestinationSettings
 from .counters import DestinationCounters
 from .deadletters import DeadLetters
 from .delivery import Delivery
 from .difference import talksAlike
 from .disk import Disk
+from .drops import Drops
 from .encoding import encode, messagesOf
-from .errors import RelayStopped
 from .events import EventLog
-from .failover import Connected, Connecting, Idle, Policy, Returning, Waiting
+from .failover import Idle, Policy, Returning, Waiting
 from .formats import Form
+from .linger import lingered
 from .link import Link
+from .orders import Orders
 from .outbox import Outbox
-from .reporter import Reporter
+from .reporter import Identity, Reporter
 from .routing import Securing, Tally
 from .senders import senderFactory
 from .servers import Places, moved, placesOf
-from .snapshot import DestinationSnapshot, ServerSnapshot
 from .store import Accepted, IStore, Secured
-
-#: Names of the factory's states, for people.
-_STATES = {
-    Idle: "idle",
-    Waiting: "waiting",
-    Connecting: "connecting",
-    Connected: "connected",
-    Returning: "returning",
-}
+from .waiters import Waiters
 
 
 def policyOf(settings: DestinationSettings) -> Policy:
@@ -67,8 +57,11 @@ class Destination:
     Delivers one store to the first of its servers that works.
 
     :ivar store: what is still to be delivered.
+    :ivar disk: its thread, if the store is on disk.
+    :ivar ages: when that came in.
     :ivar counters: what was done so far.
     :ivar factory: the client factory, whose state says what is being done now.
+    :ivar orders: what an operator may order.
     """
 
     def __init__(
@@ -78,27 +71,23 @@ class Destination:
         endpoints: Sequence[IStreamClientEndpoint],
         log: EventLog,
         dropped: Callable[[str, str, int], None],
-        identityOf: Callable[[Link], str] = lambda link: "",
+        identityOf: Callable[[Link], Identity | None] = lambda link: None,
         stateDir: str = "state",
     ) -> None:
         """
         :param stateDir: where the dead-letter file is made when there is need of one.
         :param dropped: told whenever messages are given up: of which source, why, how many.
-        :param identityOf: who the server of a connection proved to be, for people.
+        :param identityOf: who the server of a connection proved to be.
         """
         self._clock = reactor
         self.settings = settings
         self.counters = DestinationCounters()
         self._log = log
-        self._sourceDropped = dropped
-        self._drops = Reminder(reactor, self._tellDrops)
-        self._disk: Disk | None = None
-        self._isClosing = False
+        deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
+        self._drops = Drops(reactor, settings.name, self.counters, deadLetters, log, dropped)
+        self.disk: Disk | None = None
         self.store: IStore = self._newStore(reactor)
-        self.store.onSettled = self._settled
-        self._deadLetters = DeadLetters(Path(stateDir), settings.name, time.time)
-        self._waiting: list[tuple[int, Deferred[None]]] = []
-        self._unsecured: deque[tuple[int, Secured]] = deque()
+        self.ages = Ages()
         self._refusing: set[int] = set()
         self.delivery = Delivery(
             reactor,
@@ -110,10 +99,12 @@ class Destination:
             onUnanswered=self._unanswered,
             patience=lambda: self.factory.rotation.patience,
             onDelivered=lambda: self.factory.rotation.settled(),
-            setAside=self._setAside,
+            setAside=self._drops.setAside,
             onSearching=lambda: self._log.tell(events.Searching(settings.name)),
             bucket=Bucket(settings.throttle) if settings.throttle else None,
         )
+        self._waiters = Waiters(self.store, self.delivery)
+        self.store.onSettled = self._waiters.settled
         self.reporter = Reporter(
             settings.name,
             tuple(str(server) for server in settings.servers),
@@ -125,15 +116,16 @@ class Destination:
         )
         protocols, policy = senderFactory(self.delivery), policyOf(settings)
         self.factory = FailoverClientFactory(reactor, endpoints, protocols, policy, self.reporter)
+        self.orders = Orders(self.factory, lambda server: self.reporter.servers[server])
 
     def _newStore(self, reactor: IReactorTime) -> IStore:
         """
         The store: in memory, or on disk.
         """
         if self.settings.spool is None:
-            return Outbox(self.settings.buffer, self.counters, self._giveUp)
-        self._disk = Disk(reactor, self.settings, self.counters, self._giveUp, self._log)
-        return self._disk.spool
+            return Outbox(self.settings.buffer, self.counters, self._drops.drop)
+        self.disk = Disk(reactor, self.settings, self.counters, self._drops.drop, self._log)
+        return self.disk.spool
 
     # As a route knows it.
 
@@ -163,24 +155,12 @@ class Destination:
 
     def _store(self, batch: Batch, accepted: Accepted | None, secured: Secured | None) -> None:
         """
-        Store a batch.  What a store in memory has taken in is not secured before it has settled.
+        Store a batch.
         """
-        if secured is None:
-            self.store.append(batch, accepted)
-            return
-
-        def answered(taken: bool) -> None:
-            if accepted is not None:
-                accepted(taken)
-            # A batch that was taken in is before ``end``; others may be too, if more came in meanwhile.
-            isGivenUp = not taken and not self._isClosing
-            if isGivenUp or (taken and (self.store.durable or self.store.settled >= self.store.end)):
-                secured()
-            else:
-                # One that never came on disk before the stop is among them: it has to be brought again.
-                self._unsecured.append((self.store.end, secured))
-
-        self.store.append(batch, answered)
+        self.ages.arrives(self.store.end, self._clock.seconds())
+        if secured is not None:
+            accepted = self._waiters.answering(accepted, secured)
+        self.store.append(batch, accepted)
 
     def hold(self, delta: int) -> None:
         """
@@ -194,7 +174,7 @@ class Destination:
         """
         self.counters.truncated += truncated
         if oversize:
-            self._giveUp(batch.origin.source, "oversize", oversize)
+            self._drops.drop(batch.origin.source, "oversize", oversize)
 
     # At work.
 
@@ -204,27 +184,26 @@ class Destination:
 
         :raises LogRelayError: if it cannot be had.
         """
-        if self._disk is not None:
-            self._disk.open()
-            self.delivery.furthest = self._disk.spool.furthest
+        if self.disk is not None:
+            self.disk.open()
+            self.delivery.furthest = self.disk.spool.furthest
 
     def abandon(self) -> None:
         """
         Let go of what :meth:`open` took, instead of starting.
         """
-        if self._disk is not None:
-            self._disk.spool.abandon()
+        if self.disk is not None:
+            self.disk.spool.abandon()
 
     def start(self) -> None:
         """
         Begin to deliver what is stored; the store has been opened.
         """
-        self._isClosing = False
-        # Of the run before; it is brought again.
-        self._unsecured.clear()
-        if self._disk is not None:
-            self._disk.start()
+        self._waiters.start()
+        if self.disk is not None:
+            self.disk.start()
         self.factory.start()
+        self.orders.start()
 
     def stop(self, limit: float) -> Deferred[None]:
         """
@@ -232,19 +211,8 @@ class Destination:
 
         :return: fires when nothing is left to do; what was not delivered stays in the store.
         """
-        ended: Deferred[None] = Deferred()
-        deadline = self._clock.seconds() + limit
-
-        def look() -> None:
-            # What only our own kernel has would have to fit the time for the graceful end.
-            done = (self.store.acked == self.store.end or not self._delivers) and not self.store.arriving
-            if done or self._clock.seconds() >= deadline:
-                ended.callback(None)
-            else:
-                self._clock.callLater(0.05, look)
-
-        look()
-        return ended.addCallback(self._end)
+        self.orders.stop()
+        return lingered(self._clock, self.store, self.factory, limit).addCallback(self._end)
 
     def reconfigure(self, settings: DestinationSettings, endpoints: Sequence[IStreamClientEndpoint]) -> Deferred[None]:
         """
@@ -284,28 +252,15 @@ class Destination:
         self.factory.reconfigure(endpoints, policyOf(settings), places, protocols)
         self.store.resize(settings.buffer)
 
-    @property
-    def _delivers(self) -> bool:
-        """
-        Whether a server is in use, or one may be before a whole round has failed: at the start, and at a failover.
-        """
-        match self.factory.state:
-            case Connected() | Returning():
-                return True
-            case Idle():
-                return False
-            case _:
-                return self.factory.rotation.rounds == 0
-
     def _end(self, _: None) -> Deferred[None]:
         """
         End the connection, and say what is lost.
         """
         unsent = self.store.unsent
         ended = self.factory.stop()
-        if self._disk is not None:
-            self._isClosing = True
-            ended.addCallback(lambda _, disk: disk.close(), self._disk)
+        if self.disk is not None:
+            self._waiters.closing()
+            ended.addCallback(lambda _, disk: disk.close(), self.disk)
         return ended.addCallback(self._ended, unsent)
 
     def _ended(self, _: None, unsent: int) -> None:
@@ -314,9 +269,7 @@ class Destination:
 
         :param unsent: how many messages no server was sent.
         """
-        waiting, self._waiting = self._waiting, []
-        for entry in waiting:
-            entry[1].errback(RelayStopped("the relay has stopped before everything had settled"))
+        self._waiters.stopped()
         name, left = self.settings.name, self.store.messages
         if self.settings.spool is not None:
             if left:
@@ -333,44 +286,14 @@ class Destination:
         """
         It has stopped for good: what it did not deliver is given up, so that nobody brings it again.
         """
-        unsecured, self._unsecured = self._unsecured, deque()
-        for _, secured in unsecured:
-            secured()
+        self._waiters.giveUp()
 
     def whenSettled(self) -> Deferred[None]:
         """
         Fires when everything that the store has taken in so far has settled.  Fails with
         ``RelayStopped`` if the relay stops before.
         """
-        settled: Deferred[None] = Deferred(lambda d: self._forget(d))
-        self.store.whenTaken(lambda: self._wait(settled))
-        return settled
-
-    def _wait(self, settled: Deferred[None]) -> None:
-        """
-        Fire when all that the store has taken in has settled.
-        """
-        position = self.store.end
-        if self.store.settled >= position:
-            settled.callback(None)
-            return
-        self.delivery.wanted = position
-        self._waiting.append((position, settled))
-
-    def _forget(self, cancelled: Deferred[None]) -> None:
-        """
-        Nobody waits for this one any more.
-        """
-        self._waiting = [entry for entry in self._waiting if entry[1] is not cancelled]
-
-    def _settled(self) -> None:
-        """
-        Tell those whose messages have settled.
-        """
-        while self._unsecured and self._unsecured[0][0] <= self.store.settled:
-            self._unsecured.popleft()[1]()
-        while self._waiting and self._waiting[0][0] <= self.store.settled:
-            self._waiting.pop(0)[1].callback(None)
+        return self._waiters.whenSettled()
 
     def _unanswered(self) -> None:
         """
@@ -382,61 +305,3 @@ class Destination:
         self._refusing.add(server)
         name, limit = str(self.settings.servers[server]), self.settings.drainTimeout
         self._log.tell(events.CheckpointRefused(self.settings.name, name, limit))
-
-    def _setAside(self, batch: Batch, message: bytes, why: str) -> bool:
-        """
-        Put a message into the dead-letter file.
-
-        :return: whether it is there.
-        """
-        name, path = self.settings.name, str(self._deadLetters.path)
-        try:
-            self._deadLetters.add(batch, message, why)
-        except OSError as error:
-            self._log.tell(events.CannotSetAside(name, path, error.strerror or str(error)))
-            return False
-        self.counters.setAside += 1
-        self._log.tell(events.SetAside(name, batch.origin.source, path, why))
-        return True
-
-    def _giveUp(self, source: str, reason: str, count: int) -> None:
-        """
-        Count messages that were given up, and say so now and then.
-        """
-        self.counters.dropped[reason] += count
-        self._sourceDropped(source, reason, count)
-        self._drops.add((source, reason), count)
-
-    def _tellDrops(self, key: Any, count: int) -> None:
-        """
-        Say how many messages of a source were given up, and why.
-        """
-        source, reason = key
-        self._log.tell(events.Dropped(self.settings.name, source, reason, count))
-
-    def snapshot(self) -> DestinationSnapshot:
-        """
-        The state now.
-        """
-        state, store, rotation = self.factory.state, self.store, self.factory.rotation
-        inUse = rotation.current if isinstance(state, Connected | Returning) else None
-        failures = self.reporter.failures
-        servers = tuple(
-            ServerSnapshot(name, place == inUse, *failures.get(place, ("", "")))
-            for place, name in enumerate(self.reporter.servers)
-        )
-        return DestinationSnapshot(
-            name=self.settings.name,
-            state=_STATES[type(state)],
-            since=state.until if isinstance(state, Waiting) else state.since,
-            servers=servers,
-            proved=isinstance(state, Connected) and state.link.proved,
-            goodProbes=rotation.goodProbes,
-            requiredProbes=rotation.required,
-            bufferCost=store.cost,
-            bufferSize=self.settings.buffer.size,
-            unsentBatches=store.end - store.sent,
-            unsettledBatches=store.sent - store.settled,
-            spool=None if self._disk is None else self._disk.snapshot(),
-            counters=copy.deepcopy(self.counters),
-        )

@@ -99,8 +99,12 @@ class Difference:
 
     def __str__(self) -> str:
         words = [*self.sources.words("sources"), *self.destinations.words("destinations")]
-        if self.before.stopTimeout != self.after.stopTimeout:
-            words.append("stop-timeout changed")
+        for key, old, new in (
+            ("stop-timeout", self.before.stopTimeout, self.after.stopTimeout),
+            ("on-switch", self.before.onSwitch, self.after.onSwitch),
+        ):
+            if old != new:
+                words.append(f"{key} changed")
         return "; ".join(words) or "nothing"
 
     def problems(self) -> Iterator[Problem]:
@@ -110,6 +114,12 @@ class Difference:
         if self.before.stateDir != self.after.stateDir:
             what = f"cannot be changed from {self.before.stateDir} to {self.after.stateDir} while the relay runs"
             yield Problem("reload", "state-dir", what, _RESTART)
+        for key, old, new in (
+            ("control", self.before.control, self.after.control),
+            ("http", self.before.http, self.after.http),
+        ):
+            if old != new:
+                yield Problem("reload", key, "cannot be added, removed or changed while the relay runs", _RESTART)
         for before, after in self.destinations.kept:
             if before.spool != after.spool:
                 what = "cannot be added, removed or changed while the relay runs"

@@ -71,6 +71,7 @@ class Disk:
         # With drop-oldest a full disk is ill and well again in turns.
         self._troubles = Digest()
         self._isToldBroken = False
+        self._pingedAt: float | None = None
 
     def open(self) -> None:
         """
@@ -105,6 +106,7 @@ class Disk:
         # twistd forks before this.
         self._pool = ThreadPool(1, 1, f"logrelay spool {self._name}")
         self._pool.start()
+        self._pingedAt = None
         self._tick()
 
     def _tick(self) -> None:
@@ -149,6 +151,26 @@ class Disk:
 
         assert self._pool is not None, "the thread has not been started"
         self._pool.callInThreadWithCallback(ended, work)
+
+    def ping(self) -> float:
+        """
+        Ask the thread for an answer, if it owes none.
+
+        :return: for how many seconds it has owed one.
+        """
+        now = self._reactor.seconds()
+        if self._pool is None:
+            return 0.0
+        if self._pingedAt is None:
+            self._pingedAt = now
+            self._run(lambda: None, self._answered)
+        return now - self._pingedAt
+
+    def _answered(self, _: object) -> None:
+        """
+        The thread works.
+        """
+        self._pingedAt = None
 
     # What is told.
 

@@ -60,6 +60,12 @@ class ReloadRefused(LogRelayError):
         self.problems = problems
 
 
+class OrderRefused(LogRelayError):
+    """
+    The operator's fault, or a server's: what was ordered of a running relay cannot be done, and nothing has changed.
+    """
+
+
 class FramingError(LogRelayError):
     """
     The sending peer's fault: its bytes are not frames any more, and its connection has to be closed.

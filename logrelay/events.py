@@ -103,6 +103,50 @@ class Switched(Event):
 
 
 @attrs.frozen
+class Chosen(Event):
+    """
+    An operator chose a server: it is kept until it fails, or until an operator ends that.
+    """
+
+    text = "{destination}: {server} was chosen by an operator, and stays in use until it fails"
+    destination: str
+    server: str
+
+
+@attrs.frozen
+class Released(Event):
+    """
+    An operator sent a destination back to its primary; no choice of a server holds any more.
+    """
+
+    text = "{destination}: sent back to the primary by an operator"
+    destination: str
+
+
+@attrs.frozen
+class Drained(Event):
+    """
+    An operator took a server out of use.
+    """
+
+    level = "warn"
+    text = "{destination}: {server} was drained by an operator, and is not used until it is undrained"
+    destination: str
+    server: str
+
+
+@attrs.frozen
+class Undrained(Event):
+    """
+    A server that an operator had drained may be used again.
+    """
+
+    text = "{destination}: {server} may be used again"
+    destination: str
+    server: str
+
+
+@attrs.frozen
 class RoundFailed(Event):
     """
     No server could be used; the next round begins after a wait.
@@ -290,6 +334,27 @@ class Listening(Event):
 
 
 @attrs.frozen
+class Controllable(Event):
+    """
+    The control socket takes orders.
+    """
+
+    text = "takes orders at {path}"
+    path: str
+
+
+@attrs.frozen
+class NoControl(Event):
+    """
+    There is no control socket: none was configured, and the usual one can't be had.
+    """
+
+    text = "takes no orders: no control socket at {path}: {why}"
+    path: str
+    why: str
+
+
+@attrs.frozen
 class CertificateWarning(Event):
     """
     Something about certificates needs an operator's attention.
@@ -299,6 +364,77 @@ class CertificateWarning(Event):
     text = "{destination}: {what}"
     destination: str
     what: str
+
+
+@attrs.frozen
+class CertificateExpires(Event):
+    """
+    A certificate is valid for 30, 7 or 1 days more, or not at all any more.  Told once for each of these and each
+    certificate.
+
+    :ivar destination: whose it is; ``sources`` for that of ``[source-tls]``.
+    :ivar which: ``our certificate``, or that of which server.
+    :ivar days: how many whole days are left; negative if it has expired.
+    """
+
+    level = "warn"
+    text = "{destination}: {which} {self.when}; put another one in its place"
+    destination: str
+    which: str
+    days: int
+
+    @property
+    def when(self) -> str:
+        """
+        When it expires, for people.
+        """
+        if self.days < 0:
+            return "has expired"
+        return "expires within a day" if self.days == 0 else f"expires in {self.days} day{'s' * (self.days > 1)}"
+
+
+@attrs.frozen
+class CommandRan(Event):
+    """
+    The command of ``on-switch`` has ended well.
+
+    :ivar took: seconds.
+    :ivar output: what it wrote, the end of it where that is long.
+    """
+
+    text = "on-switch: {command} ended after {took:.1f} s{self.said}"
+    command: str
+    took: float
+    output: str = ""
+
+    @property
+    def said(self) -> str:
+        """
+        What it wrote, for people.
+        """
+        return f": {self.output}" if self.output else ""
+
+
+@attrs.frozen
+class CommandFailed(Event):
+    """
+    The command of ``on-switch`` could not be run, has failed, or took too long.
+
+    :ivar output: what it wrote, the end of it where that is long.
+    """
+
+    level = "error"
+    text = "on-switch: {command} failed: {why}{self.said}"
+    command: str
+    why: str
+    output: str = ""
+
+    @property
+    def said(self) -> str:
+        """
+        What it wrote, for people.
+        """
+        return f": {self.output}" if self.output else ""
 
 
 @attrs.frozen
@@ -315,6 +451,16 @@ class Undelivered(Event):
     destination: str
     unsent: int
     unconfirmed: int
+
+
+@attrs.frozen
+class Reloading(Event):
+    """
+    Another configuration is about to be read and taken.
+    """
+
+    level = "debug"
+    text = "reloading"
 
 
 @attrs.frozen

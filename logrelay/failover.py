@@ -20,6 +20,9 @@ FAILBACK = "failback"
 #: Why a connection is ended since there is another configuration, by which it would not have been made.
 RELOAD = "reload"
 
+#: Why a connection is ended since an operator wants another server.
+OPERATOR = "operator"
+
 #: Why a connection is ended since the factory stops.
 FINISHED = "finished"
 

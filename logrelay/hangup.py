@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .config import Configuration
-from .errors import LogRelayError
+from .errors import LogRelayError, OrderRefused
 from .service import LogRelayService
 
 _log = Logger(namespace="logrelay")
@@ -45,13 +45,12 @@ class Hangup:
         """
         Reload, or do so again after the reload that is under way.
         """
-        if self._read is None:
-            _log.warn("SIGHUP: this relay was started with flags, so there is no file to read; restart it instead")
-        elif self._reloading:
+        if self._reloading:
             self._again = True
         else:
             self._reloading = True
-            self._relay.reload(self._read).addBoth(self._done)
+            # Also without a file it is a reload, which fails: whoever waits for it has to be told.
+            self._relay.reload(self._read or _nothing).addBoth(self._done)
 
     def _done(self, result: Any) -> None:
         """
@@ -63,3 +62,12 @@ class Hangup:
         again, self._again = self._again, False
         if again:
             self.reload()
+
+
+def _nothing() -> Configuration:
+    """
+    Read the configuration where there is no file.
+
+    :raises OrderRefused: always.
+    """
+    raise OrderRefused("SIGHUP: this relay was started with flags, so there is no file to read; restart it instead")

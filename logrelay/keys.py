@@ -13,9 +13,9 @@ import tomllib
 import attrs
 
 from .batches import Framing
-from .config import DRIVERS
+from .config import DRIVERS, ControlSettings
 from .listening import FORMS as LISTEN_FORMS
-from .listening import parseListen
+from .listening import WEB_FORMS, parseListen, parseWebListen
 from .servers import FORMS as SERVER_FORMS
 from .servers import splitServer
 from .values import (
@@ -24,10 +24,12 @@ from .values import (
     MIB,
     TRUTH,
     Choice,
+    Command,
     File,
     Folder,
     Kind,
     Mistake,
+    NewSocket,
     Number,
     Parsed,
     Pattern,
@@ -114,6 +116,7 @@ def _name(value: object) -> str:
 #: ``host`` or ``host:port``, read as the host and the port or ``None``.
 SERVER = Parsed(SERVER_FORMS.removeprefix("write "), splitServer)
 LISTEN = Parsed(LISTEN_FORMS.removeprefix("write for example "), parseListen)
+WEB_LISTEN = Parsed(WEB_FORMS.removeprefix("write for example "), parseWebListen)
 PIN = Parsed(_PIN, _pin)
 NAME = Parsed("the name of a destination", _name)
 KEEPALIVE = Parsed(_KEEPALIVE, _keepalive)
@@ -160,14 +163,12 @@ class Section:
     :ivar header: as it is written; ``NAME`` stands for a name that the user chooses.
     :ivar help: what it is for, in one line.
     :ivar tables: names of the sections in it.
-    :ivar later: keys and sections that only a later version knows.
     """
 
     header: str
     help: str
     keys: tuple[Key, ...]
     tables: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
 
     def find(self, name: str) -> Key | None:
         """
@@ -195,9 +196,14 @@ TOP = Section(
     (
         Key("stop-timeout", _seconds(0), "How long a stop goes on sending what is stored.", "30"),
         Key("state-dir", Folder(exists=False), "Where the relay keeps what must survive a restart.", '"state"'),
+        Key(
+            "on-switch",
+            Command(),
+            "A program that is run whenever another server is in use, with its arguments.",
+            "[]",
+        ),
     ),
-    tables=("source", "destination", "source-tls"),
-    later=("on-switch", "control", "http"),
+    tables=("source", "destination", "source-tls", "control", "http"),
 )
 
 SOURCE = Section(
@@ -446,5 +452,33 @@ SOURCE_TLS = Section(
     ),
 )
 
+CONTROL = Section(
+    "[control]",
+    "The socket by which the logrelay command steers the relay.  Present: a relay that cannot have it does not start.",
+    (
+        Key(
+            "socket",
+            NewSocket(),
+            "The path of the control socket; only the relay's user, and root, may use it.",
+            f'"{ControlSettings().socket}"',
+            flag="control",
+        ),
+    ),
+)
+
+HTTP = Section(
+    "[http]",
+    "Present: metrics, health, status and a live page are served, for reading only.",
+    (
+        Key(
+            "listen",
+            WEB_LISTEN,
+            "Where metrics, health, status and a live page are served; on loopback unless an interface is named.",
+            needed=True,
+            flag="http",
+        ),
+    ),
+)
+
 #: Every section, in the order of the documentation.
-SECTIONS = (TOP, SOURCE, DESTINATION, FAILBACK, TLS, BUFFER, SPOOL, SOURCE_TLS)
+SECTIONS = (TOP, SOURCE, DESTINATION, FAILBACK, TLS, BUFFER, SPOOL, SOURCE_TLS, CONTROL, HTTP)

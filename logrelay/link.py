@@ -354,6 +354,13 @@ class Link(Protocol):
             self.abort("ack-timeout" if behind else UNANSWERED, f"no end from the server within {limit:g} s")
 
     @property
+    def protocol(self) -> IProtocol | None:
+        """
+        The protocol that uses it; ``None`` before :meth:`attach`.
+        """
+        return self._protocol
+
+    @property
     def finishing(self) -> str | None:
         """
         Why this connection is being ended gracefully; ``None`` if it is not.

@@ -30,11 +30,11 @@ FORMS = (
     "or systemd:domain=INET:index=0"
 )
 
+#: The remedy where HTTP is to be served.
+WEB_FORMS = "write for example tcp:9514, which is on loopback only, or tcp:9514:interface=192.0.2.1"
+
 #: Address families of sockets that systemd passes.
 DOMAINS = ("INET", "INET6", "UNIX")
-
-#: What the kernel keeps of a unix socket's path (sun_path), without the NUL at its end.
-MAX_SOCKET_PATH = 107
 
 #: systemd passes descriptors from 3 on; no process has more than this without asking for it.
 MAX_INDEX = 1000
@@ -115,6 +115,18 @@ def parseListen(text: object) -> Listen:
     return Listen(
         kind[1], text, port=_number(fields.get("port"), "port", 0, 65535, text), interface=interface, backlog=backlog
     )
+
+
+def parseWebListen(text: object) -> Listen:
+    """
+    Read where HTTP is served: on loopback, unless an interface is named.
+
+    :raises Mistake: if it is none of the forms that are known.
+    """
+    listen = parseListen(text)
+    if listen.kind != "tcp":
+        raise Mistake(f"{listen.kind} is not served over HTTP", WEB_FORMS)
+    return listen if listen.interface else attrs.evolve(listen, interface="127.0.0.1")
 
 
 def _split(text: str) -> list[tuple[str | None, str]]:

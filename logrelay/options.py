@@ -21,7 +21,7 @@ from .config import Configuration
 from .configfile import readConfiguration
 from .destinationrules import CheckFiles
 from .errors import ConfigurationError, Problem
-from .keys import BUFFER, DESTINATION, FAILBACK, TLS, Key
+from .keys import BUFFER, CONTROL, DESTINATION, FAILBACK, HTTP, TLS, Key
 from .lines import KeyPath
 from .sections import Place
 from .validation import CheckSourceFiles, configurationFrom
@@ -82,13 +82,15 @@ def _flags() -> Iterator[Flag]:
         (FAILBACK, (*_CENTRAL, "failback")),
         (TLS, (*_CENTRAL, "tls")),
         (BUFFER, (*_CENTRAL, "buffer")),
+        (CONTROL, ("control",)),
+        (HTTP, ("http",)),
     ):
         for key in section.keys:
             if key.flag:
                 yield Flag(key.flag, key, (*path, key.name))
 
 
-#: The flags that describe the destination, by their names.
+#: The flags that stand for one key each, by their names.
 FLAGS = {flag.name: flag for flag in _flags()}
 
 #: The flags that do not stand for one key.
@@ -192,16 +194,17 @@ class Options(usage.Options):
         What a file would hold that says the same.
         """
         central: dict[str, Any] = {"failback": {}} if "failback" in self.given else {}
+        tree: dict[str, Any] = {"destination": {DESTINATION_NAME: central}}
         for flag in FLAGS.values():
             if flag.name in self.given:
-                table = central
-                for name in flag.path[len(_CENTRAL) : -1]:
+                table = tree
+                for name in flag.path[:-1]:
                     table = table.setdefault(str(name), {})
                 table[flag.key.name] = flag.value(self.given[flag.name])
         sources: list[dict[str, Any]] = [{"listen": text} for text in self.given.get("listen", [])]
         if "stdin" in self.given:
             sources.append({"type": "stdin"})
-        return {"source": sources, "destination": {DESTINATION_NAME: central}}
+        return {**tree, "source": sources}
 
     def _locate(self, path: KeyPath) -> Place:
         """

@@ -8,7 +8,8 @@ wanted any more ends, gracefully.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -19,6 +20,7 @@ from . import events
 from .config import PROGRAM, DestinationSettings, SourceSettings
 from .departure import emptied
 from .destination import Destination
+from .destinationsnapshot import snapshotOf
 from .difference import Difference
 from .errors import LogRelayError, RelayStopped, ReloadRefused
 from .events import EventLog
@@ -26,6 +28,8 @@ from .feeds import Feeds
 from .link import Link
 from .listeners import Exchange, Listeners
 from .positions import Positions
+from .reporter import Identity
+from .snapshot import DestinationSnapshot
 from .sources import ISource, sourceFor
 from .sources.interface import IAdjustable
 from .stamping import Numbering
@@ -122,6 +126,29 @@ class Parts:
         Keep how far files have been relayed, when nothing is delivered any more.
         """
         await self._positions.stop()
+
+    def snapshots(self) -> Iterator[DestinationSnapshot]:
+        """
+        The state of each destination.
+        """
+        for name, destination in self.destinations.items():
+            tls = self._ways[name].tls
+            yield snapshotOf(destination) if tls is None else snapshotOf(destination, tls.notAfter, tls.listsUntil)
+
+    @property
+    def notAfter(self) -> datetime | None:
+        """
+        When the certificate that listeners show expires, in UTC; ``None`` where there is none.
+        """
+        return None if self._tls is None else self._tls.notAfter
+
+    def readCertificates(self) -> None:
+        """
+        Read what certificates we show, where the files have changed.
+        """
+        for tls in (self._tls, *(ways.tls for ways in self._ways.values())):
+            if tls is not None:
+                tls.read()
 
     # Another configuration.
 
@@ -345,11 +372,9 @@ def _open(destinations: Iterable[Destination]) -> None:
         raise
 
 
-def identityOf(link: Link) -> str:
+def identityOf(link: Link) -> Identity | None:
     """
-    Who the server of a connection proved to be, for people; empty without TLS.
+    Who the server of a connection proved to be; ``None`` without TLS.
     """
     peer = peerOf(link.transport)
-    return (
-        "" if peer is None else f" ({', '.join(peer.subjectNames)}, certificate valid until {peer.notAfter:%Y-%m-%d})"
-    )
+    return None if peer is None else Identity(peer.subjectNames, peer.notAfter)

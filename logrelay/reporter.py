@@ -4,19 +4,52 @@ What is told and counted of a destination's servers.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 
 import attrs
 
 from . import events
 from .counters import DestinationCounters
 from .events import Digest, EventLog
-from .failover import CHECKPOINT, FAILBACK, RELOAD, FailoverObserver
+from .failover import CHECKPOINT, FAILBACK, OPERATOR, RELOAD, FailoverObserver
 from .link import Link
-from .servers import Places
+from .servers import Places, remapped
+from .snapshot import SwitchSnapshot
+
+#: So many changes of the server in use are remembered.
+SWITCHES = 100
 
 #: What failed rounds, and connections to one server, have in common for the digest.
 _ROUND, _CONNECTED = "round", "connected"
+
+
+@attrs.frozen
+class Identity:
+    """
+    Who a server proved to be.
+
+    :ivar names: those in its certificate.
+    :ivar notAfter: when that expires, in UTC.
+    """
+
+    names: tuple[str, ...]
+    notAfter: datetime
+
+    def __str__(self) -> str:
+        return f" ({', '.join(self.names)}, certificate valid until {self.notAfter:%Y-%m-%d})"
+
+
+@attrs.frozen
+class Failed:
+    """
+    Why a server was given up, and when.
+    """
+
+    reason: str
+    text: str
+    at: float
 
 
 @attrs.define(eq=False)
@@ -25,7 +58,11 @@ class Reporter(FailoverObserver):
     Turns what the client factory does into events and counters.
 
     :ivar active: the name of the server that was last in use.
-    :ivar failures: why each server was last given up: reason and text.
+    :ivar since: when it was first connected to without another one, or a failure, in between.
+    :ivar why: why that one is in use: ``start``, or why the one before it was left or could not be used.
+    :ivar failures: why each server was last given up.
+    :ivar identities: who each server last proved to be.
+    :ivar switches: the last changes of the server in use, the latest first.
     """
 
     name: str
@@ -33,10 +70,14 @@ class Reporter(FailoverObserver):
     counters: DestinationCounters
     log: EventLog
     resent: Callable[[], int]
-    identityOf: Callable[[Link], str]
+    identityOf: Callable[[Link], Identity | None]
     clock: Callable[[], float]
     active: str | None = None
-    failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
+    since: float | None = None
+    why: str = "start"
+    failures: dict[int, Failed] = attrs.field(factory=dict)
+    identities: dict[int, Identity] = attrs.field(factory=dict)
+    switches: deque[SwitchSnapshot] = attrs.field(factory=lambda: deque(maxlen=SWITCHES))
     _digest: Digest = attrs.field(factory=Digest)
     _probeFailure: str = ""
 
@@ -52,8 +93,8 @@ class Reporter(FailoverObserver):
             before: servers[place] for before, place in zip(self.servers, places, strict=True) if place is not None
         }
         self.active = names.get(self.active or "", self.active)
-        known = [(places[server], failure) for server, failure in self.failures.items()]
-        self.failures = {place: failure for place, failure in known if place is not None}
+        self.failures = remapped(self.failures, places)
+        self.identities = remapped(self.identities, places)
         self.servers = servers
         self._digest.forget(_ROUND)
 
@@ -68,7 +109,7 @@ class Reporter(FailoverObserver):
         Tell it, but the same of one server only now and then.
         """
         self.counters.failures[reason] += 1
-        self.failures[server] = (reason, text)
+        self.failures[server] = Failed(reason, text, self.clock())
         resent = self.resent()
         untold = self._digest.add((self.servers[server], reason), 1, self.clock())
         if untold:
@@ -82,18 +123,29 @@ class Reporter(FailoverObserver):
         before, self.active = self.active, name
         self.failures.pop(server, None)
         self._probeFailure = ""
+        identity = self.identityOf(link)
+        if identity is not None:
+            self.identities[server] = identity
         if before == name and reason == CHECKPOINT:
             return
-        if reason in (FAILBACK, RELOAD):
+        self.since = self.clock()
+        if reason in (FAILBACK, OPERATOR, RELOAD):
             # It was left by our wish: that it is used again would be news.
             self._digest.forget(*((_CONNECTED, each) for each in self.servers))
         told = self._digest.add((_CONNECTED, name), 1, self.clock())
         if told:
-            self.log.tell(events.Connected(self.name, name, self.identityOf(link)))
-        if before is not None and before != name:
+            self.log.tell(events.Connected(self.name, name, "" if identity is None else str(identity)))
+        if before is None:
+            # At the start those before it may have failed.
+            latest = max(self.failures.values(), key=lambda failed: failed.at, default=None)
+            self.why = reason if latest is None else latest.reason
+        elif before != name:
+            self.why = reason
             self.counters.switches += 1
-            if told:
-                self.log.tell(events.Switched(self.name, before, name, reason))
+            self.switches.appendleft(SwitchSnapshot(self.clock(), before, name, reason))
+            # Whoever follows the server in use needs every one.  They are few: a round with nothing proved makes the
+            # next one wait.
+            self.log.tell(events.Switched(self.name, before, name, reason))
 
     def lost(self, server: int, link: Link) -> None:
         """
@@ -102,7 +154,7 @@ class Reporter(FailoverObserver):
         assert link.ending is not None
         reason, text = link.ending.reason, link.ending.text
         self.counters.failures[reason] += 1
-        self.failures[server] = (reason, text)
+        self.failures[server] = Failed(reason, text, self.clock())
         name = self.servers[server]
         self._digest.forget(_ROUND, (_CONNECTED, name), *((name, each) for each in self.counters.failures))
         self.log.tell(events.ConnectionEnded(self.name, name, reason, text, self.resent()))

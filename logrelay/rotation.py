@@ -30,7 +30,7 @@ from enum import Enum
 import attrs
 
 from .config import FailbackSettings
-from .servers import Places
+from .servers import Places, moved
 
 #: The number of good probes required grows at most so many times: 8 x 3 probes a minute apart are long enough to
 #: see a primary that flaps, and short enough that one that is well again is used the same day.
@@ -63,6 +63,8 @@ class Rotation:
     :ivar current: the server that is in use, or to be tried next.
     :ivar rounds: how many rounds have failed since a server proved well.
     :ivar patience: how many times the configured stall time a server may keep its window closed.
+    :ivar drained: servers that are not to be used until an operator says so.
+    :ivar chosen: whether an operator chose ``current``: it is kept until it fails, without a look at the primary.
     """
 
     count: int
@@ -70,6 +72,8 @@ class Rotation:
     current: int = 0
     rounds: int = 0
     patience: int = 1
+    drained: set[int] = attrs.field(factory=set)
+    chosen: bool = False
     _failures: int = 0
     _stalls: int = 0
     _goodProbes: int = 0
@@ -86,7 +90,7 @@ class Rotation:
         self._countStalls(reason)
         self._leave(now if self._lostAt is None else self._lostAt)
         self._failures += 1
-        if self._failures < self.count:
+        if self._failures < self.eligible:
             return When.AFTER_DELAY
         self._failures = 0
         self.rounds += 1
@@ -135,7 +139,7 @@ class Rotation:
         Double the patience when as many connections as there are servers ended stalled, one after the other.
         """
         self._stalls = self._stalls + 1 if reason == "stalled" else 0
-        if self._stalls == self.count:
+        if self._stalls >= self.eligible:
             self._stalls = 0
             self.patience = min(2 * self.patience, MAX_PATIENCE)
 
@@ -145,7 +149,22 @@ class Rotation:
         """
         if self.current == 0:
             self._leavePrimary(now)
-        self.current = (self.current + 1) % self.count
+        self.chosen = False
+        self.current = self.after(self.current)
+
+    @property
+    def eligible(self) -> int:
+        """
+        How many servers may be used.
+        """
+        return self.count - len(self.drained)
+
+    def after(self, server: int) -> int:
+        """
+        The next server that may be used; the same where there is no other.
+        """
+        others = ((server + step) % self.count for step in range(1, self.count + 1))
+        return next(each for each in others if each not in self.drained)
 
     def _leavePrimary(self, now: float) -> None:
         """
@@ -173,7 +192,14 @@ class Rotation:
         """
         wasPrimary, place = self.current == 0, places[self.current]
         self.count = count
+        self.chosen = self.chosen and place is not None
+        self.drained = set(moved(self.drained, places))
+        if not self.eligible:
+            # Those that could be used are not listed any more.
+            self.drained = set()
         self.current = place or 0
+        if place is None and self.current in self.drained:
+            self.current = self.after(self.current)
         # A round, and stalls all round, were those of another list.
         self._failures = self.rounds = self._stalls = 0
         if places[0] != 0:
@@ -206,9 +232,10 @@ class Rotation:
 
     def probeDue(self) -> float | None:
         """
-        When the next probe is to start; ``None`` where none is: without failback, and on the primary.
+        When the next probe is to start; ``None`` where none is: without failback, on the primary, on a server that an
+        operator chose, and while the primary is drained.
         """
-        if self.failback is None or self.current == 0 or self._lastProbe is None:
+        if self.failback is None or self.current == 0 or self._lastProbe is None or self.chosen or 0 in self.drained:
             return None
         return self._lastProbe + self.failback.tcpProbeInterval
 
@@ -240,7 +267,61 @@ class Rotation:
         """
         The stream has moved to the primary on a probe's connection.
         """
-        self.current = 0
-        self._failures = 0
+        self._arrived(0)
         self._returned = True
         self.connected(now)
+
+    # An operator's orders.
+
+    def choose(self, server: int, now: float) -> None:
+        """
+        Another server is to be used, though the one in use has not failed.  It is kept until it fails; the primary is,
+        anyway.
+        """
+        if self.current == 0 != server:
+            # It did not fail: how long it was up tells nothing.
+            self._primarySince = None
+            self._returned = False
+            self._lastProbe = None
+            self._goodProbes = 0
+        self._arrived(server)
+        self.chosen = server != 0
+
+    def release(self, now: float) -> None:
+        """
+        The server in use is not an operator's choice any more.  On a failover the primary is probed an interval later.
+        """
+        if self.chosen:
+            self.chosen = False
+            self._lastProbe = now
+
+    def drain(self, server: int, now: float) -> None:
+        """
+        A server is not to be used.  If it is the one in use or to be tried next, the next one is.
+
+        :raises ValueError: if there is no other.
+        """
+        if not self.eligible - (server not in self.drained):
+            raise ValueError("the last server cannot be drained")
+        self.drained.add(server)
+        self._failures = 0
+        if self.current == server:
+            self.choose(self.after(server), now)
+            self.chosen = False
+
+    def undrain(self, server: int, now: float) -> None:
+        """
+        A server may be used again.  If it is the primary, it is probed an interval later.
+        """
+        if server in self.drained:
+            self.drained.remove(server)
+            if server == 0 and self.current != 0:
+                self._lastProbe = now
+
+    def _arrived(self, server: int) -> None:
+        """
+        Another server is the current one, by a wish and not by a failure.
+        """
+        self.current = server
+        self._failures = 0
+        self._lostAt = None

@@ -69,6 +69,12 @@ class SliceSender(Sender):
             return super()._next()
         return None
 
+    def _hasNext(self) -> bool:
+        """
+        Whether the slice has a batch that is not written.
+        """
+        return not self._isWritten() and super()._hasNext()
+
     def _isWritten(self) -> bool:
         """
         Whether the whole slice has been written.

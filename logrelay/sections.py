@@ -98,9 +98,7 @@ def readSection(findings: Findings, section: Section, path: KeyPath, table: Mapp
     before = len(findings.found)
     values: dict[str, Any] = {}
     for name in table:
-        if name in section.later:
-            findings.add((*path, name), "is not available in this version", "take it out")
-        elif not section.find(name) and name not in section.tables:
+        if not section.find(name) and name not in section.tables:
             findings.add((*path, name), "is unknown here", _advice(section, name))
     for key in section.keys:
         if key.name not in table and key.needed:

@@ -224,6 +224,22 @@ class Sender(Protocol):
             self._bucketCall = self.delivery.clock.callLater(wait, self.offer)
         return wait <= 0
 
+    def sits(self, now: float) -> bool:
+        """
+        Whether it could write something now, and has not.
+        """
+        link, bucket = self.link, self.delivery.bucket
+        isOver = link.whyGone is not None or link.finishing is not None or link.ceasing
+        if self.paused or isOver or not self._hasNext() or not self._hasRoom(now):
+            return False
+        return (bucket is None or bucket.wait(now) == 0) and not link.view.sample().closed
+
+    def _hasNext(self) -> bool:
+        """
+        Whether the store has a batch in memory for this connection.
+        """
+        return self.delivery.store.peek(self.delivery.store.sent) is not None
+
     def stopSending(self) -> Deferred[None] | None:
         """
         The link is about to end gracefully: write nothing more.  Acknowledgements still settle.

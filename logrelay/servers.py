@@ -5,12 +5,15 @@ Servers, as the configuration names them: ``host`` or ``host:port``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
 import attrs
 
 from .values import Mistake, literal, shown
+
+T = TypeVar("T")
 
 #: Said wherever somebody tries to give one server something of its own (spec 1.7).
 SAME_FOR_ALL = (
@@ -80,6 +83,13 @@ def moved(those: Iterable[int], places: Places) -> Iterator[int]:
         place = places[each]
         if place is not None:
             yield place
+
+
+def remapped(those: Mapping[int, T], places: Places) -> dict[int, T]:
+    """
+    What is known of servers, by their places in a new list, without those that are not in it.
+    """
+    return {place: each for server, each in those.items() if (place := places[server]) is not None}
 
 
 def parseServer(text: object, defaultPort: int) -> Server:

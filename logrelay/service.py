@@ -26,7 +26,10 @@ from .entrance import Entrance
 from .errors import ConfigurationError, Problem, RelayStopped
 from .eventlogger import logEvent
 from .events import EventLog
+from .expiry import Expiry
 from .feeds import Feed
+from .health import Health
+from .hook import Hook
 from .inlet import Inlet
 from .listeners import addressesOf
 from .parts import Parts
@@ -34,6 +37,7 @@ from .snapshot import ReloadSnapshot, Snapshot
 from .sources import FileSource
 from .sources.interface import Reactor
 from .stamping import Numbering, bootName
+from .steering import Steering
 
 _log = Logger(namespace="logrelay")
 
@@ -47,6 +51,7 @@ class LogRelayService(Service):
 
     :ivar configuration: what it was told to do.
     :ivar log: where its events are told; add observers to it.
+    :ivar steering: what an operator may order.
     :ivar inlet: the way in for other threads; what ``RelayObserver`` and ``RelayHandler`` take.
     """
 
@@ -76,10 +81,17 @@ class LogRelayService(Service):
         # Those that the program still has; the others have nothing to stop.
         self._consumers: WeakSet[RelayConsumer] = WeakSet()
         self._stopped = False
+        self._startedAt = 0.0
+        # Reloads and an operator's orders, one after the other.
         self._reloading = DeferredLock()
         self._lastReload: ReloadSnapshot | None = None
+        self.steering = Steering(self._reloading, lambda: self._destinations, self.log)
         program = self._program
         self.inlet = Inlet(reactor, program.route, self._origin, program.counters, tell=self.log.tell)
+        self._health = Health(reactor, lambda: self._destinations.values())
+        self._expiry = Expiry(reactor, self.log, self._renewed)
+        self._hook = Hook(reactor, lambda: self.configuration.onSwitch, self.log)
+        self.log.observers += [self._expiry.observe, self._hook.observe]
         nothing = attrs.evolve(configuration, sources=(), destinations=(), sourceTLS=None)
         self._parts.begin(differenceOf(nothing, configuration))
 
@@ -118,13 +130,25 @@ class LogRelayService(Service):
         self._parts.openStores()
         super().startService()
         self._stopped = False
+        self._startedAt = self._reactor.seconds()
         self.inlet.start()
+        self._hook.start()
         self._parts.start()
+        self._health.start()
+        self._expiry.start()
+
+    def _renewed(self) -> Snapshot:
+        """
+        The state now, after certificates have been read whose files have changed.
+        """
+        self._parts.readCertificates()
+        return self.snapshot()
 
     async def _stop(self) -> None:
         """
         Close the sources, deliver what is stored, end the connections.
         """
+        self._expiry.stop()
         self.inlet.stop()
         for consumer in tuple(self._consumers):
             consumer.stop()
@@ -134,6 +158,8 @@ class LogRelayService(Service):
         # What a reload has left to end.
         await self._reloading.run(lambda: None)
         await self._parts.finish()
+        self._health.stop()
+        await self._hook.stop()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -146,28 +172,30 @@ class LogRelayService(Service):
         self._stopped = True
         return Deferred.fromCoroutine(self._stop())
 
-    def reload(self, configuration: Configuration | Callable[[], Configuration], force: bool = False) -> Deferred[None]:
+    def reload(self, configuration: Configuration | Callable[[], Configuration], force: bool = False) -> Deferred[str]:
         """
         Go over to another configuration, after what reloads are under way.  What is in both goes on; stores and
         counters stay.
 
         :param configuration: what to do from now on; or what reads it, when it is its turn.
         :param force: remove destinations though not everything there has settled: that is lost.
-        :return: fires when what is not wanted any more has ended.  Fails with ``LogRelayError`` if the new
-            configuration can't be had; then nothing has changed.
+        :return: what has changed, for people, when what is not wanted any more has ended.  Fails with
+            ``LogRelayError`` if the new configuration can't be had; then nothing has changed.
         """
         return self._reloading.run(lambda: Deferred.fromCoroutine(self._reload(configuration, force)))
 
-    async def _reload(self, wanted: Configuration | Callable[[], Configuration], force: bool) -> None:
+    async def _reload(self, wanted: Configuration | Callable[[], Configuration], force: bool) -> str:
         """
         Go over, and say how that went.
         """
+        self.log.tell(events.Reloading())
         try:
             if self._stopped:
                 raise RelayStopped("the relay has stopped")
             configuration = wanted if isinstance(wanted, Configuration) else wanted()
             difference = differenceOf(self.configuration, configuration)
             await self._parts.change(difference, force, lambda: self._reloaded(configuration, str(difference)))
+            return str(difference)
         except Exception as error:
             why = "; ".join(str(error).splitlines()) or repr(error)
             self._lastReload = ReloadSnapshot(self._reactor.seconds(), True, why)
@@ -262,8 +290,17 @@ class LogRelayService(Service):
         sources = tuple(
             feed.snapshot(addresses.get(feed.name, ()), files.get(feed.name, ())) for feed in self._parts.feeds.all
         )
-        destinations = tuple(destination.snapshot() for destination in self._destinations.values())
-        return Snapshot(self._reactor.seconds(), sources, destinations, self._lastReload)
+        notAfter = self._parts.notAfter
+        return Snapshot(
+            at=self._reactor.seconds(),
+            startedAt=self._startedAt if self.running and not self._stopped else None,
+            bound=self._parts.listeners.bound,
+            sources=sources,
+            destinations=tuple(self._parts.snapshots()),
+            ownNotAfter=None if notAfter is None else notAfter.timestamp(),
+            ailments=self._health.ailments,
+            reload=self._lastReload,
+        )
 
 
 def _entranceName(to: Iterable[str]) -> str:

@@ -13,9 +13,9 @@ import attrs
 from .config import PROGRAM, SourceSettings
 from .keys import SOURCE
 from .lines import KeyPath
-from .listening import MAX_SOCKET_PATH, Listen
+from .listening import Listen
 from .sections import Findings, Reading, readSection
-from .values import meant, shown
+from .values import MAX_SOCKET_PATH, meant, shown
 
 _STREAMS = ("tcp", "tls", "unix", "systemd")
 _RELP = ("tcp", "tls")

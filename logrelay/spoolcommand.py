@@ -1,5 +1,5 @@
 """
-``logrelay spool``: what lies in the folder of a spool, without the relay.
+``logrelay spool``: what waits in a running relay, and what lies in the folder of a spool, without the relay.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import controlcommand
 from .batches import Framing
 from .errors import LogRelayError
 from .spool.reading import look
@@ -24,15 +25,26 @@ _STATUSES = (
     "The status is 0 if all is well; 1 if something is damaged, was not done, or cannot be; 2 if it was called wrongly."
 )
 
+_ABOUT = (
+    "Tells what waits in a running relay.  With COMMAND: looks at the folder of a spool, whether a relay runs or not;"
+    " the options before COMMAND are not for that."
+)
+
 
 def addTo(commands: Any) -> None:
     """
     Add the command to those of ``logrelay``.
     """
     spool = commands.add_parser(
-        "spool", help="look at, read or give up what lies in a spool", description=__doc__, epilog=_STATUSES
+        "spool",
+        help="tell what waits; look at, read or give up what lies in a spool",
+        description=_ABOUT,
+        epilog=f"{_STATUSES}  Without COMMAND it is 3 if no relay answers.",
     )
-    kinds = spool.add_subparsers(required=True, metavar="COMMAND")
+    controlcommand.addOptions(spool)
+    controlcommand.addDestination(spool, "only this one")
+    spool.set_defaults(run=lambda options: controlcommand.guarded(controlcommand.spool, options))
+    kinds = spool.add_subparsers(metavar="COMMAND")
 
     def add(name: str, work: Callable[[argparse.Namespace], int], summary: str) -> Any:
         parser = kinds.add_parser(name, help=summary, description=work.__doc__, epilog=_STATUSES)

@@ -4,6 +4,7 @@ The twistd plugin: flags or a file to a service.  The only module that names the
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -14,8 +15,10 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.interfaces import IReactorCore
 
 from .config import Configuration
+from .control.service import ControlService
 from .errors import ConfigurationError, LogRelayError, Problem
 from .hangup import Hangup
+from .notify import Notifier, watchingIn
 from .options import Options
 from .service import LogRelayService
 from .tls import checkFiles, checkSourceFiles
@@ -93,8 +96,19 @@ def makeService(options: Options) -> IService:
 
     try:
         relay = LogRelayService(reactor, read())
-        process = Process(reactor, Hangup(reactor, relay, None if options.configFile is None else read).install)
+        again = None if options.configFile is None else read
+        process = Process(reactor, Hangup(reactor, relay, again).install)
         relay.setServiceParent(process)
+        # What comes later starts after the relay, and stops before it.
+        ControlService(reactor, relay, relay.configuration.control, again).setServiceParent(process)
+        if relay.configuration.http is not None:
+            # Who does not want it does not load it.
+            from .web.service import HTTPService
+
+            HTTPService(reactor, relay, relay.configuration.http).setServiceParent(process)
+        watching = watchingIn(os.environ)
+        if watching is not None:
+            Notifier(reactor, relay, watching).setServiceParent(process)
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

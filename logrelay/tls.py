@@ -75,6 +75,19 @@ class ClientTLS:
         """
         return self._files.latest.notAfter
 
+    @property
+    def listsUntil(self) -> datetime | None:
+        """
+        When the first of the revocation lists is to be replaced, in UTC; ``None`` where there is none.
+        """
+        return self._files.latest.listsUntil
+
+    def read(self) -> None:
+        """
+        Read the files again if they have changed; a new connection does the same.
+        """
+        self._files.current()
+
     def creatorFor(self, server: Server) -> IOpenSSLClientConnectionCreator:
         """
         What makes connections that have to end at one server.
@@ -144,6 +157,12 @@ class ServerTLS:
         When the certificate that we show expires, in UTC.
         """
         return self._files.latest.notAfter
+
+    def read(self) -> None:
+        """
+        Read the files again if they have changed; a new connection does the same.
+        """
+        self._files.current()
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """

@@ -16,7 +16,7 @@ from .config import SourceTLSSettings, TLSSettings
 from .errors import ConfigurationError
 from .tlsconnection import VerifiedConnection, reasonIn
 from .tlsfiles import Complaint, Identity, Reader, readClient, readServer
-from .tlspeer import utc
+from .tlspeer import utc, utcIfAny
 
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
@@ -30,10 +30,13 @@ class Built:
     What was built of one reading of the files.
 
     :ivar notAfter: when our own certificate expires; ``None`` where there is none.
+    :ivar listsUntil: when the first of the revocation lists is to be replaced by a newer one; ``None`` where there is
+        none, or none that says so.
     """
 
     context: SSL.Context
     notAfter: datetime | None
+    listsUntil: datetime | None = None
 
 
 def checkFiles(settings: TLSSettings) -> list[Complaint]:
@@ -77,7 +80,8 @@ def buildClient(settings: TLSSettings) -> Built:
     if files.revocations:
         store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
     context.set_verify(SSL.VERIFY_PEER, _judge)
-    return Built(context, _expiryOf(files.identity))
+    ends = [utcIfAny(each, "next_update") for each in files.revocations]
+    return Built(context, _expiryOf(files.identity), min(filter(None, ends), default=None))
 
 
 def buildServer(settings: SourceTLSSettings) -> Built:

@@ -76,9 +76,16 @@ def utc(thing: object, name: str) -> datetime:
     """
     A date of a certificate or revocation list.  cryptography has dates with a zone since 42, under another name.
     """
+    return cast(datetime, utcIfAny(thing, name))
+
+
+def utcIfAny(thing: object, name: str) -> datetime | None:
+    """
+    The same, where it may be left out.
+    """
     aware = f"{name}_utc"
-    date = cast(datetime, getattr(thing, aware if hasattr(thing, aware) else name))
-    return date.replace(tzinfo=UTC)
+    date = cast("datetime | None", getattr(thing, aware if hasattr(thing, aware) else name))
+    return None if date is None else date.replace(tzinfo=UTC)
 
 
 def digestOf(certificate: x509.Certificate) -> bytes:

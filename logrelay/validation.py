@@ -10,11 +10,18 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .config import Configuration, DestinationSettings, SourceSettings, SourceTLSSettings
+from .config import (
+    Configuration,
+    ControlSettings,
+    DestinationSettings,
+    HTTPSettings,
+    SourceSettings,
+    SourceTLSSettings,
+)
 from .destinationrules import CheckFiles, DestinationRules
-from .keys import SOURCE, SOURCE_TLS, TOP
+from .keys import CONTROL, HTTP, SOURCE, SOURCE_TLS, TOP, Section
 from .lines import KeyPath
-from .sections import Findings, Place, readSection, readTable
+from .sections import Findings, Place, Reading, readSection, readTable
 from .sourcerules import SourceRules
 from .values import shown
 
@@ -29,6 +36,7 @@ def configurationFrom(
     checkFiles: CheckFiles,
     checkSourceFiles: CheckSourceFiles,
     platform: str = sys.platform,
+    composed: bool = False,
 ) -> Configuration:
     """
     Check everything and build the configuration.
@@ -37,6 +45,7 @@ def configurationFrom(
     :param base: the absolute path of the folder that relative paths start from.
     :param checkFiles: looks into the files of a destination's TLS options.
     :param checkSourceFiles: looks into the files of the sources' TLS options.
+    :param composed: whether a program composes the relay, and so may be the only source.
     :raises ConfigurationError: with every mistake found.
     """
     findings = Findings(locate)
@@ -48,9 +57,32 @@ def configurationFrom(
         findings,
         tree,
         SourceRules(findings, base, tuple(named) if isinstance(named, dict) else (), tls="source-tls" in tree),
+        composed,
     )
+    written = _section(findings, CONTROL, "control", tree, base)
+    control = ControlSettings() if written is None else ControlSettings(**written.values, wanted=True)
+    web = _section(findings, HTTP, "http", tree, base)
+    http = None if web is None else HTTPSettings(**web.values)
     findings.raiseAny()
-    return Configuration(sources=sources, destinations=destinations, sourceTLS=sourceTLS, **top.values)
+    return Configuration(
+        sources=sources,
+        destinations=destinations,
+        sourceTLS=sourceTLS,
+        control=control,
+        http=http,
+        **top.values,
+    )
+
+
+def _section(findings: Findings, section: Section, name: str, tree: Mapping[str, Any], base: str) -> Reading | None:
+    """
+    A section of the file's top that has nothing but keys; ``None`` where it is absent, or cannot be read.
+    """
+    if name not in tree:
+        return None
+    table = readTable(findings, (name,), tree[name], section.header)
+    reading = None if table is None else readSection(findings, section, (name,), table, base)
+    return reading if reading is not None and reading.sound else None
 
 
 def _sourceTLS(
@@ -59,16 +91,12 @@ def _sourceTLS(
     """
     ``[source-tls]``.
     """
-    path: KeyPath = ("source-tls",)
-    if "source-tls" not in tree:
-        return None
-    table = readTable(findings, path, tree["source-tls"], SOURCE_TLS.header)
-    reading = None if table is None else readSection(findings, SOURCE_TLS, path, table, base)
-    if reading is None or not reading.sound:
+    reading = _section(findings, SOURCE_TLS, "source-tls", tree, base)
+    if reading is None:
         return None
     settings = SourceTLSSettings(**reading.values)
     for key, what, remedy in check(settings):
-        findings.add((*path, key), what, remedy)
+        findings.add((*reading.path, key), what, remedy)
     return settings
 
 
@@ -101,7 +129,9 @@ def _destinations(
     return tuple(destination for destination in settings if destination)
 
 
-def _sources(findings: Findings, tree: Mapping[str, Any], rules: SourceRules) -> tuple[SourceSettings, ...]:
+def _sources(
+    findings: Findings, tree: Mapping[str, Any], rules: SourceRules, composed: bool
+) -> tuple[SourceSettings, ...]:
     """
     Every ``[[source]]``.
     """
@@ -110,7 +140,7 @@ def _sources(findings: Findings, tree: Mapping[str, Any], rules: SourceRules) ->
         what = f"{shown(tables)} is not a list of sources"
         findings.add(("source",), what, f"write {SOURCE.header}, with two brackets, before the keys of each")
         return ()
-    if not tables:
+    if not tables and not composed:
         findings.add(("source",), "there is no source", f'add {SOURCE.header} with listen = "tcp:5140", or --listen')
     settings = []
     for place, value in enumerate(tables):

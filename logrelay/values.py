@@ -12,6 +12,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -27,6 +28,9 @@ GIB = 1024 * MIB
 
 #: Longer than any path or name that means something; what is shown of a wrong value is cut here.
 SHOWN = 80
+
+#: What the kernel keeps of a unix socket's path (sun_path), without the NUL at its end.
+MAX_SOCKET_PATH = 107
 
 _SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?")
 _UNITS = {None: 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
@@ -259,6 +263,45 @@ class File:
         if not regular:
             raise Mistake(f"{shown(path)} is not a regular file", remedy)
         return path
+
+
+@attrs.frozen
+class NewSocket:
+    """
+    The path of a unix socket that is going to be made.
+    """
+
+    label: str = attrs.field(default="the path of a unix socket", init=False)
+
+    def read(self, value: object, base: str) -> object:
+        path = os.path.normpath(os.path.join(base, _text(value, self.label)))
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            what = f"{shown(path)} is longer than a unix socket's path may be ({MAX_SOCKET_PATH} bytes)"
+            raise Mistake(what, "write a shorter path")
+        return path
+
+
+@attrs.frozen
+class Command:
+    """
+    A program and its arguments.  A path in the first item is relative to the file; a name is looked for on PATH.
+    """
+
+    label: str = attrs.field(default='a list, as in ["/usr/local/bin/tell", "--loud"]; [] for none', init=False)
+
+    def read(self, value: object, base: str) -> object:
+        if not isinstance(value, list):
+            raise Mistake(f"{shown(value)} is not a list", f"write [{shown(value)}]; no shell takes it apart")
+        words = [_text(each, "a program or an argument") for each in value]
+        if not words:
+            return ()
+        program = os.path.join(base, words[0]) if "/" in words[0] else words[0]
+        found = shutil.which(program)
+        if found is None:
+            raise Mistake(
+                f"{shown(program)} is no program that can be run", "name one by its path, and make it executable"
+            )
+        return (os.path.abspath(found), *words[1:])
 
 
 @attrs.frozen

@@ -158,7 +158,7 @@ def relay(path: str) -> None:
     options = Options()
     options.parseOptions(["--config", path])
     process: Any = makeService(options)
-    (service,) = process
+    service, *_ = process
     application: Any = Application("relay")
     process.setServiceParent(IServiceCollection(application))
     process.privilegedStartService()

@@ -1,5 +1,6 @@
 """
-The real programs: Debian's syslog-ng and rsyslog as log servers, loggen as a client, and logrotate.
+The real programs: Debian's syslog-ng and rsyslog as log servers, loggen as a client, logrotate, and Prometheus'
+promtool.
 
 The two daemons' packages conflict, and none of all is to run on its own, so nothing of theirs is installed:
 ``python -m tests.real`` downloads the packages, unpacks them into ``.real/`` (which git ignores) and installs only
@@ -25,7 +26,7 @@ import attrs
 
 TOP = Path(__file__).resolve().parent.parent
 ROOT = TOP / ".real"
-PACKAGES = ("syslog-ng-core", "rsyslog", "rsyslog-openssl", "rsyslog-relp", "logrotate")
+PACKAGES = ("syslog-ng-core", "rsyslog", "rsyslog-openssl", "rsyslog-relp", "logrotate", "prometheus")
 
 #: The servers must never be what limits a test: this many connections each, and messages of up to 64 KiB.
 CONNECTIONS = 1000
@@ -60,9 +61,10 @@ def install() -> None:
 def _libraries(depends: str) -> set[str]:
     """
     Which libraries a package depends on: of ``libpcre3, sysvinit-utils (>= 3) | lsb-base`` the first.
+    Scripts for browsers are none.
     """
     names = (alternatives.split("|")[0].split("(")[0].strip() for alternatives in depends.split(","))
-    return {name for name in names if name.startswith(("lib", "zlib"))}
+    return {name for name in names if name.startswith(("lib", "zlib")) and not name.startswith("libjs-")}
 
 
 def _said(*command: str | Path) -> str:

@@ -301,11 +301,12 @@ class RelayCase(TestCase):
         stopTimeout: float = 5,
         hostname: str = "relay.example.com",
         stateDir: str = "state",
+        onSwitch: tuple[str, ...] = (),
     ) -> LogRelayService:
         """
         A relay that has started, until the end of the test.
         """
-        configuration = Configuration(tuple(sources), tuple(destinations), stopTimeout, stateDir, sourceTLS)
+        configuration = Configuration(tuple(sources), tuple(destinations), stopTimeout, stateDir, sourceTLS, onSwitch)
         relay = LogRelayService(reactor, configuration, hostname)
         relay.privilegedStartService()
         relay.startService()

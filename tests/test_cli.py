@@ -58,7 +58,7 @@ class CommandLineTests(SynchronousTestCase):
         """
         status, output, errors = run("--help")
         self.assertEqual((status, errors), (0, ""))
-        for word in ("check", "demo", "spool", "--version", "twistd logrelay"):
+        for word in ("check", "demo", "spool", "import", "--version", "twistd logrelay"):
             self.assertIn(word, " ".join(output.split()))
 
     def test_helpOfCommands(self) -> None:

@@ -19,8 +19,10 @@ from logrelay.batches import Framing
 from logrelay.config import (
     BufferSettings,
     Configuration,
+    ControlSettings,
     DestinationSettings,
     FailbackSettings,
+    HTTPSettings,
     SourceSettings,
     SourceTLSSettings,
     SpoolSettings,
@@ -28,8 +30,20 @@ from logrelay.config import (
 )
 from logrelay.configfile import MAX_FILE, readConfiguration
 from logrelay.errors import ConfigurationError, Problem
-from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, SPOOL, TLS, TOP
-from logrelay.listening import Listen
+from logrelay.keys import (
+    BUFFER,
+    CONTROL,
+    DESTINATION,
+    FAILBACK,
+    HTTP,
+    SECTIONS,
+    SOURCE,
+    SOURCE_TLS,
+    SPOOL,
+    TLS,
+    TOP,
+)
+from logrelay.listening import Listen, parseListen
 from logrelay.servers import Server
 
 PIN = "sha256:" + "ab" * 32
@@ -38,6 +52,7 @@ PIN = "sha256:" + "ab" * 32
 EXAMPLE = """\
 stop-timeout = 30
 state-dir = "state"                 # file positions, dead letters, boot id
+on-switch = []                      # a command
 
 [[source]]
 type = "syslog"
@@ -111,6 +126,12 @@ sync = "full"                       # full | normal
 cert-file = "me.pem"
 key-file = "me.key"
 client-ca-file = "ca.pem"
+
+[control]
+socket = "/run/logrelay/control.sock"
+
+[http]
+listen = "tcp:9514:interface=127.0.0.1"
 """.replace("PIN", PIN)
 
 SOURCE_LINES = '[[source]]\nlisten = "tcp:5140"\n'
@@ -310,9 +331,25 @@ SOURCE_MISTAKES = [
 
 #: Files that are wrong as a whole: what is written, the line (or none), the key, words of what is wrong and the remedy.
 FILE_MISTAKES = [
-    ("on-switch = []\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "not available in this version", "take"),
-    (SOURCE_LINES + DESTINATION_LINES + "[control]", 5, "control", "not available in this version", "take it out"),
-    (SOURCE_LINES + DESTINATION_LINES + "[http]", 5, "http", "not available in this version", "take it out"),
+    ("on-switch = 'x'\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "is not a list", 'write ["x"]'),
+    ("on-switch = ['/x']\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "no program that can be run", "name"),
+    ("on-switch = ['']\n" + SOURCE_LINES + DESTINATION_LINES, 1, "on-switch", "can't be a program", "write"),
+    (SOURCE_LINES + DESTINATION_LINES + "[control]\nsocket = ''", 6, "control.socket", "can't be the path", "write"),
+    (
+        SOURCE_LINES + DESTINATION_LINES + "[control]\nsocket = '/" + "x" * 107 + "'",
+        6,
+        "control.socket",
+        "longer",
+        "sh",
+    ),
+    (SOURCE_LINES + DESTINATION_LINES + "[http]", 5, "http.listen", "is missing", "add it: tcp:9514"),
+    (
+        SOURCE_LINES + DESTINATION_LINES + "[http]\nlisten = 'udp:1'",
+        6,
+        "http.listen",
+        "not served over HTTP",
+        "tcp:9514",
+    ),
     (SOURCE_LINES + DESTINATION_LINES + "[destinations.b]", 5, "destinations", "unknown", "did you mean destination?"),
     (SOURCE_LINES + DESTINATION_LINES + "[source_tls]", 5, "source_tls", "unknown", "did you mean source-tls?"),
     ("state-dir = ''\n" + SOURCE_LINES + DESTINATION_LINES, 1, "state-dir", "can't be the path", "leave the key out"),
@@ -459,6 +496,8 @@ class GoodFileTests(FileTestCase):
             ),
             stateDir=self.file("state"),
             sourceTLS=SourceTLSSettings(self.file("me.pem"), self.file("me.key"), self.file("ca.pem")),
+            control=ControlSettings(wanted=True),
+            http=HTTPSettings(parseListen("tcp:9514:interface=127.0.0.1")),
         )
         self.assertEqual(self.read(EXAMPLE), expected)
 
@@ -751,7 +790,7 @@ class TLSFileTests(FileTestCase):
             [
                 (":6", "destination.central.tls.ca-file", "is missing"),
                 (":7", "destination.central.tls.cert-file", "is no certificate"),
-                (":9", "http", "is not available in this version"),
+                (":9", "http.listen", "is missing"),
                 (":10", "source-tls.ca-file", "is missing"),
                 (":11", "source-tls.cert-file", "is no certificate"),
             ],
@@ -806,6 +845,8 @@ HEADERS = {
     BUFFER.header: ("destination", "central", "buffer"),
     SPOOL.header: ("destination", "central", "spool"),
     SOURCE_TLS.header: ("source-tls",),
+    CONTROL.header: ("control",),
+    HTTP.header: ("http",),
 }
 
 WORDS = st.sampled_from(
@@ -911,7 +952,7 @@ class AnyInputTests(FileTestCase):
         Any values for any keys.
         """
 
-        @settings(max_examples=400, deadline=None, database=None)
+        @settings(max_examples=150, deadline=None, database=None)
         @given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=5))
         def check(entries: list[tuple[tuple[tuple[str | int, ...], str], object]]) -> None:
             tree: dict[str, Any] = {"source": [{"listen": "tcp:1"}], "destination": {"central": {"primary": "a"}}}
@@ -943,7 +984,7 @@ class AnyInputTests(FileTestCase):
         ]
         text = st.lists(st.one_of(st.sampled_from(pieces), st.text(max_size=3)), max_size=30).map("".join)
 
-        @settings(max_examples=400, deadline=None, database=None)
+        @settings(max_examples=150, deadline=None, database=None)
         @given(text)
         def check(text: str) -> None:
             self.outcome(text)

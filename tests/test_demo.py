@@ -28,7 +28,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from logrelay.counters import DestinationCounters, SourceCounters
 from logrelay.demo import generator, server
 from logrelay.demo.account import Account, Kept, Shelf, Times, table
 from logrelay.demo.certificates import Authority
@@ -37,7 +36,9 @@ from logrelay.demo.processes import DemoFailed, Processes
 from logrelay.demo.stage import Stage, addresses, holdPort
 from logrelay.demo.story import Watch, conclusion
 from logrelay.events import AttemptFailed, Connected, Event, Switched
-from logrelay.snapshot import DestinationSnapshot, ServerSnapshot, Snapshot, SourceSnapshot
+from logrelay.snapshot import Snapshot
+
+from . import snapshots
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -284,27 +285,11 @@ def snapshot(active: str | None = "b", reason: str = "eof", goodProbes: int = 0)
     """
     A relay with two servers.
     """
-    servers = tuple(
-        ServerSnapshot(name, name == active, reason if name == "a" else "", "it ended" if name == "a" else "")
-        for name in ("a", "b")
+    servers = (
+        snapshots.server("a", active=active == "a", reason=reason, text="it ended"),
+        snapshots.server("b", active=active == "b"),
     )
-    destination = DestinationSnapshot(
-        name="central",
-        state="connected",
-        since=0,
-        servers=servers,
-        proved=True,
-        goodProbes=goodProbes,
-        requiredProbes=3,
-        bufferCost=2048,
-        bufferSize=4096,
-        spool=None,
-        unsentBatches=0,
-        unsettledBatches=0,
-        counters=DestinationCounters(sent=1234, resent=34),
-    )
-    source = SourceSnapshot("generator", (), (), SourceCounters(received=1200))
-    return Snapshot(0, (source,), (destination,))
+    return snapshots.relay(snapshots.destination(servers=servers, goodProbes=goodProbes))
 
 
 class PanelTests(SynchronousTestCase):

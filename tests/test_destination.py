@@ -4,6 +4,7 @@ One destination at work: what it tells, what it counts, and how it stops.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -15,16 +16,21 @@ from logrelay import events
 from logrelay.batches import Batch, Framing, Origin
 from logrelay.config import BufferSettings, DestinationSettings, FailbackSettings
 from logrelay.destination import Destination
+from logrelay.destinationsnapshot import snapshotOf
 from logrelay.encoding import encode
 from logrelay.errors import RelayStopped
 from logrelay.events import Event, EventLog
 from logrelay.formats import Form
+from logrelay.reporter import Identity
 from logrelay.servers import Server
 from logrelay.snapshot import DestinationSnapshot
 from logrelay.testing import FakeServer
 
 ORIGIN = Origin("tcp:5140", b"host")
 OTHER = Origin("udp:5140", b"host", pausable=False)
+
+#: When the servers' certificates expire.
+EXPIRES = datetime(2030, 1, 2, tzinfo=UTC)
 
 #: The servers' names in events.
 ONE, TWO, THREE = "one:601", "two:601", "three:601"
@@ -60,7 +66,7 @@ class DestinationCase(SynchronousTestCase):
             [server.endpoint for server in self.servers],
             EventLog([self.told.append]),
             lambda *what: self.dropped.append(what),
-            identityOf=lambda link: f" as {link.transport.getPeer().port}",
+            identityOf=lambda link: Identity((str(link.transport.getPeer().port),), EXPIRES),
         )
         return self.destination
 
@@ -90,7 +96,8 @@ class DestinationCase(SynchronousTestCase):
         """
         The event of a connection.
         """
-        return events.Connected("central", (ONE, TWO, THREE)[server], f" as {self.servers[server].address.port}")
+        identity = Identity((str(self.servers[server].address.port),), EXPIRES)
+        return events.Connected("central", (ONE, TWO, THREE)[server], str(identity))
 
     def stop(self, seconds: float = 6) -> None:
         """
@@ -208,6 +215,41 @@ class TellingTests(DestinationCase):
             ],
         )
         self.assertEqual((destination.counters.probes, destination.counters.switches), (3, 1))
+        self.stop()
+
+    def test_checkpointsKeepTheServer(self) -> None:
+        """
+        After a checkpoint the server is in use since when it was, and has proved what it had.
+        """
+        destination = self.start(checkpoint=1)
+        self.spend(1)
+        self.assertFalse(snapshotOf(destination).proved)
+        destination.append(batch(b"one\n"))
+        self.spend(1)
+        snapshot = snapshotOf(destination)
+        self.assertEqual((destination.counters.checkpoints, len(self.one.connections)), (1, 2))
+        self.assertEqual((snapshot.proved, snapshot.activeSince), (True, 0))
+        self.assertGreater(snapshot.since, 0)
+        self.stop()
+        self.assertIsNone(snapshotOf(destination).activeSince)
+
+    def test_checkpointsLeaveNoGap(self) -> None:
+        """
+        While it is connected to again after a checkpoint, the server is in use; when that fails, it is not.
+        """
+        destination = self.start(checkpoint=1)
+        self.spend(1)
+        self.one.hang()
+        destination.append(batch(b"one\n"))
+        self.spend(1)
+        snapshot = snapshotOf(destination)
+        self.assertEqual((snapshot.state, snapshot.active, snapshot.activeSince), ("connecting", ONE, 0))
+        self.assertTrue(snapshot.proved)
+        for server in (self.two, self.three):
+            server.hang()
+        self.spend(10)
+        snapshot = snapshotOf(destination)
+        self.assertEqual((snapshot.state, snapshot.active, snapshot.proved), ("connecting", None, False))
         self.stop()
 
     def test_checkpointsAreQuiet(self) -> None:
@@ -512,7 +554,7 @@ class SnapshotTests(DestinationCase):
         shown: list[tuple[str, float, str | None]] = []
 
         def look() -> DestinationSnapshot:
-            snapshot = self.destination.snapshot()
+            snapshot = snapshotOf(self.destination)
             shown.append((snapshot.state, snapshot.since, snapshot.active))
             return snapshot
 
@@ -548,13 +590,26 @@ class SnapshotTests(DestinationCase):
         self.two.lie()
         self.three.slam()
         self.start()
-        snapshot = self.destination.snapshot()
+        snapshot = snapshotOf(self.destination)
         self.assertEqual(snapshot.state, "waiting")
         self.assertGreater(snapshot.since, self.clock.seconds())
         self.assertEqual([server.reason for server in snapshot.servers], ["refused", "tls-verify", "eof"])
         self.assertEqual([server.name for server in snapshot.servers], [ONE, TWO, THREE])
         self.assertTrue(all(server.text for server in snapshot.servers))
         self.stop()
+
+    def test_reasonAtTheStart(self) -> None:
+        """
+        Where the first servers could not be used at the start, that is why another one is in use.
+        """
+        for refusing, reason in ((0, "start"), (1, "refused")):
+            destination = self.make()
+            for server in self.servers[:refusing]:
+                server.refuse()
+            destination.start()
+            self.spend(1)
+            self.assertEqual(snapshotOf(destination).reason, reason)
+            self.stop()
 
     def test_numbers(self) -> None:
         """
@@ -564,7 +619,7 @@ class SnapshotTests(DestinationCase):
         destination.append(batch(b"one\ntwo\n", 2))
         self.clock.advance(0)
         self.one.stall()
-        snapshot = destination.snapshot()
+        snapshot = snapshotOf(destination)
         self.assertEqual((snapshot.unsentBatches, snapshot.unsettledBatches), (0, 1))
         self.assertEqual((snapshot.goodProbes, snapshot.requiredProbes), (0, 2))
         self.assertEqual((snapshot.bufferCost, snapshot.bufferSize), (destination.store.cost, 64 * 1024 * 1024))

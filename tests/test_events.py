@@ -42,6 +42,24 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "central: switched from a:601 to b:601 (ack-timeout)",
     ),
     (
+        events.Chosen("central", "b:601"),
+        "info",
+        "central: b:601 was chosen by an operator, and stays in use until it fails",
+    ),
+    (events.Released("central"), "info", "central: sent back to the primary by an operator"),
+    (
+        events.Drained("central", "b:601"),
+        "warn",
+        "central: b:601 was drained by an operator, and is not used until it is undrained",
+    ),
+    (events.Undrained("central", "b:601"), "info", "central: b:601 may be used again"),
+    (events.Controllable("/run/c.sock"), "info", "takes orders at /run/c.sock"),
+    (
+        events.NoControl("/run/c.sock", "Permission denied"),
+        "info",
+        "takes no orders: no control socket at /run/c.sock: Permission denied",
+    ),
+    (
         events.RoundFailed("central", "a:601", 1.234),
         "error",
         "central: no server is usable; next attempt (a:601) in 1.2 s",
@@ -86,6 +104,34 @@ TEXTS: tuple[tuple[Event, str, str], ...] = (
         "warn",
         "central: me.pem expires in 7 days",
     ),
+    (
+        events.CertificateExpires("central", "our certificate", 7),
+        "warn",
+        "central: our certificate expires in 7 days; put another one in its place",
+    ),
+    (
+        events.CertificateExpires("sources", "our certificate", 1),
+        "warn",
+        "sources: our certificate expires in 1 day; put another one in its place",
+    ),
+    (
+        events.CertificateExpires("central", "the certificate of a:601", 0),
+        "warn",
+        "central: the certificate of a:601 expires within a day; put another one in its place",
+    ),
+    (
+        events.CertificateExpires("central", "the certificate of a:601", -1),
+        "warn",
+        "central: the certificate of a:601 has expired; put another one in its place",
+    ),
+    (events.CommandRan("/bin/tell", 0.12, "told"), "info", "on-switch: /bin/tell ended after 0.1 s: told"),
+    (events.CommandRan("/bin/tell", 0.12), "info", "on-switch: /bin/tell ended after 0.1 s"),
+    (
+        events.CommandFailed("/bin/tell", "exit status 3", "no"),
+        "error",
+        "on-switch: /bin/tell failed: exit status 3: no",
+    ),
+    (events.Reloading(), "debug", "reloading"),
     (
         events.Undelivered("central", 3, 2),
         "error",
@@ -153,7 +199,7 @@ class EventTests(SynchronousTestCase):
         """
         for event, _, _ in TEXTS:
             self.assertEqual(event, attrs.evolve(event))
-            name = attrs.fields(type(event))[0].name
+            name = next((each.name for each in attrs.fields(type(event))), "field")
             self.assertRaises(attrs.exceptions.FrozenInstanceError, setattr, event, name, "other")
 
     def test_braces(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,57 @@ class ExamplesTests(SynchronousTestCase):
         self.assertIn("Site starting on", texts)
         self.assertIn("Received SIGTERM, shutting down.", texts)
 
+    def test_klein(self) -> None:
+        """
+        The log of the Klein application is at the failover that its file names, and it says which that is.
+        """
+        path = Path(self.mktemp()).resolve()
+        path.write_text(f'[destination.central]\nprimary = "127.0.0.1:1"\nfailovers = ["{self.server}"]\n')
+        environment = {"LOGRELAY": str(path), "TEAHOUSE": "tcp:0:interface=127.0.0.1"}
+        house = Process(self, [script("twistd"), "-n", "--pidfile=", "-y", str(EXAMPLES / "kleinapp.py")], environment)
+        place = "http://127.0.0.1:" + house.says(r"Site starting on (\d+)") + "/"
+        with urlopen(place + "tea", timeout=LIMIT) as answer:
+            self.assertEqual(answer.read(), b"Coming.\n")
+        self.sink.accept()
+        with urlopen(place + "health", timeout=LIMIT) as answer:
+            self.assertEqual(answer.read().decode(), f"central: {self.server}\n")
+        house.popen.send_signal(signal.SIGTERM)
+        messages = said(self.sink.readAll())
+        self.assertEqual(house.wait(), -signal.SIGTERM)
+        self.assertIn(("14", "teahouse", "teahouse.orders", "ordered: tea"), messages)
+        self.assertRegex("\n".join(message[-1] for message in messages), r'"GET /tea HTTP/1\.1" 200 ')
+
+    def test_kleinWithMistakes(self) -> None:
+        """
+        A bad file ends the Klein application, with each mistake.
+        """
+        path = Path(self.mktemp()).resolve()
+        path.write_text('[destination.central]\nprimary = "127.0.0.1:1"\nfailover = []\nprot = 1\n')
+        command = [script("twistd"), "-n", "--pidfile=", "-y", str(EXAMPLES / "kleinapp.py")]
+        house = Process(self, command, {"LOGRELAY": str(path)})
+        self.assertEqual(house.wait(), 1)
+        self.assertIn(f"{path}:3: destination.central.failover: is unknown here", house.said.read_text())
+        self.assertIn(f"{path}:4: destination.central.prot: is unknown here", house.said.read_text())
+
+    def test_asyncio(self) -> None:
+        """
+        The log of the asyncio program is at the failover, its last words included, when a signal has ended it.
+        """
+        command = [sys.executable, "-W", "error", str(EXAMPLES / "asyncioserver.py"), "0", "127.0.0.1:1", self.server]
+        greeter = Process(self, command)
+        first = self.sink.read(1)[0].decode()
+        port = int(first.rpartition(" ")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=LIMIT) as guest, guest.makefile("rwb") as stream:
+            self.assertEqual(stream.readline(), b"Who is there?\n")
+            stream.write("Zoë\n".encode())
+            stream.flush()
+            self.assertEqual(stream.readline().decode(), "Good evening, Zoë.\n")
+        greeter.popen.send_signal(signal.SIGTERM)
+        messages = said(self.sink.readAll())
+        self.assertEqual((greeter.wait(), greeter.said.read_text()), (0, ""))
+        expected = [f"greeting on port {port}", "greeted Zoë", "closed"]
+        self.assertEqual(messages, [("14", "greeter", "greeter", text) for text in expected])
+
     def test_plainProgram(self) -> None:
         """
         The log of the plain program is at the server, whole, when the program has ended.
@@ -74,6 +126,21 @@ class ExamplesTests(SynchronousTestCase):
         expected = {("14", "plain.py", "worker", f"step {number} done") for number in range(100)}
         self.assertEqual((len(steps), set(steps)), (100, expected))
         self.assertRegex(wrong[-1], r"(?s)^something went wrong\nTraceback .*ValueError: nothing is perfect$")
+
+    def test_failover(self) -> None:
+        """
+        The test in the example of the failover alone, as its text says to run it; and the example, with two servers of
+        which the first refuses.
+        """
+        # It is started in another folder than this.
+        folder = Path(self.mktemp()).resolve()
+        command = [sys.executable, "-m", "twisted.trial", f"--temp-directory={folder}", "failover"]
+        tested = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, timeout=LIMIT, check=False)
+        self.assertEqual((tested.returncode, tested.stdout.splitlines()[-1]), (0, "PASSED (successes=1)"), tested)
+        program = Process(self, [sys.executable, str(EXAMPLES / "failover.py"), "127.0.0.1:1", self.server])
+        program.says("^server 1: connected$")
+        self.assertIn("server 0: refused: ", program.said.read_text())
+        self.assertEqual(self.sink.receive(), b"hello\n")
 
 
 def numberedLine(boot: str, number: int, before: str = "", behind: str = "") -> str:

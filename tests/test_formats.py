@@ -619,7 +619,7 @@ class ConversionPropertiesTests(SynchronousTestCase):
     """
 
     @given(anyMessages, origins, st.sampled_from(Framing), forms, times)
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=200, deadline=None)
     def test_alwaysValid(self, messages: list[bytes], origin: Origin, framing: Framing, form: Form, now: float) -> None:
         """
         Whatever comes, nothing raises, no message is lost, and each is valid in the wanted format, but those that are
@@ -641,7 +641,7 @@ class ConversionPropertiesTests(SynchronousTestCase):
                 self.assertEqual(sum(not row[0] for row in rows), converted.unparsed)
 
     @given(anyMessages, origins, forms, times)
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def test_neighboursDoNotMatter(self, messages: list[bytes], origin: Origin, form: Form, now: float) -> None:
         """
         What becomes of a message does not depend on those beside it in the batch.
@@ -657,7 +657,7 @@ class ConversionPropertiesTests(SynchronousTestCase):
         self.assertEqual(together, alone)
 
     @given(st.lists(st.tuples(anyMessages, origins), max_size=6), times)
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def test_memoryDoesNotMatter(self, deliveries: list[tuple[list[bytes], Origin]], now: float) -> None:
         """
         What a converter remembers of earlier batches changes nothing: each becomes what a new one would make of it.

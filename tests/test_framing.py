@@ -23,7 +23,7 @@ ORIGIN = Origin("tcp:5140", b"192.0.2.1")
 LIMIT = 20
 
 #: Fewer than usual, since each example is decoded several times; and no deadline on a busy machine.
-thorough = settings(max_examples=200, deadline=None)
+thorough = settings(max_examples=100, deadline=None)
 
 
 @attrs.frozen

@@ -10,14 +10,28 @@ from twisted.trial.unittest import SynchronousTestCase
 from logrelay.config import (
     BufferSettings,
     Configuration,
+    ControlSettings,
     DestinationSettings,
     FailbackSettings,
+    HTTPSettings,
     SourceSettings,
     SourceTLSSettings,
     SpoolSettings,
     TLSSettings,
 )
-from logrelay.keys import BUFFER, DESTINATION, FAILBACK, SECTIONS, SOURCE, SOURCE_TLS, SPOOL, TLS, TOP
+from logrelay.keys import (
+    BUFFER,
+    CONTROL,
+    DESTINATION,
+    FAILBACK,
+    HTTP,
+    SECTIONS,
+    SOURCE,
+    SOURCE_TLS,
+    SPOOL,
+    TLS,
+    TOP,
+)
 from logrelay.values import Several
 
 #: Keys that become the servers, which have no attribute of their own.
@@ -32,6 +46,8 @@ SETTINGS: dict[str, type] = {
     BUFFER.header: BufferSettings,
     SPOOL.header: SpoolSettings,
     SOURCE_TLS.header: SourceTLSSettings,
+    CONTROL.header: ControlSettings,
+    HTTP.header: HTTPSettings,
 }
 
 

@@ -19,17 +19,26 @@ PACKAGE = TOP / "logrelay"
 LAYERS = (
     # Pure: no Twisted, no socket, no clock.
     """
-    backoff batches bookmarks bucket config configfile conversion counters decoding destinationrules difference
-    encoding errors events formats framing headers keys lines listening liveness marks outbox progress recognition relp
-    relpclient relpframes relpserver remembered rotated rotation routing search sections servers snapshot sourcerules
+    ages backoff batches bookmarks bucket config configfile control control.report control.requests control.screen
+    conversion counters decoding destinationrules difference
+    encoding errors events formats framing glossary headers
+    importing importing.checking importing.conversion importing.destinations importing.destinationtables
+    importing.fitting importing.globaltable importing.joining importing.localsources importing.options
+    importing.parts importing.paths importing.remarks importing.rendering importing.sources importing.sourcetables
+    importing.sourcetls importing.statements importing.tokens importing.treatments importing.tree importing.values
+    keys lines listening liveness marks outbox progress recognition relp
+    relpclient relpframes relpserver remembered rendering rotated rotation routing search sections servers snapshot
+    sourcerules
     spool spool.arrivals spool.backlog spool.bundles spool.database spool.files spool.folder spool.jobs spool.lock
-    spool.reader spool.reading spool.record spool.store stamping store timestamps validation values watched window
+    spool.reader spool.reading spool.record spool.store stamping store timestamps validation values verdict watched
+    window
     """,
     # Adapters: each wraps one interface of Twisted, or of OpenSSL.
     """
-    calming client complaints connector consumer deadletters delivery departure destination disk endpoints entrance
-    eventlogger failback failover feeds inlet link listeners positions probe reasons
-    relpsender reporter resolver searcher sender senders socketoptions tcpinfo throttle views ways
+    calming client complaints connector consumer deadletters delivery departure destination destinationsnapshot disk
+    drops endpoints entrance eventlogger expiry failback failover feeds health hook inlet linger link listeners
+    loading orders positions probe reasons reconnecting relpsender reporter resolver searcher sender senders
+    socketoptions tcpinfo throttle views waiters ways
     tls tlsconnection tlscontexts tlsendpoint tlsfiles tlspeer tlsroots
     sources sources.acceptor sources.connection sources.copies sources.datagram sources.dialogue sources.exact
     sources.factory sources.file sources.flow sources.folders sources.follower sources.handler
@@ -37,17 +46,22 @@ LAYERS = (
     sources.sockets sources.stdin sources.stream sources.systemd sources.tap sources.wakeup
     """,
     # Composition.
-    "parts service",
+    "parts service steering control.commands control.connection control.service",
+    # What shows a relay.
+    """
+    web web.answers web.channel web.collector web.destinationview web.front web.history web.markup web.metrics web.page
+    web.plots web.replies web.samples web.service web.stream web.words
+    """,
     # Commands, and what is made for other programs.
     """
-    __init__ __main__ check cli hangup memory options spoolcommand spooldrop spoollist spooloutput tap
-    testing
+    __init__ __main__ check cli completion control.client controlcommand hangup importcommand memory notify options
+    spoolcommand spooldrop spoollist spooloutput tap testing top
     demo demo.account demo.certificates demo.display demo.generator demo.processes demo.server demo.stage demo.story
     """,
 )
 
 #: Those of them that are folders.
-FOLDERS = {"demo", "sources", "spool"}
+FOLDERS = {"control", "demo", "importing", "sources", "spool", "web"}
 
 #: What a pure module may not use of the standard library: the network, other threads, and the time.
 IMPURE = {"asyncio", "random", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"}

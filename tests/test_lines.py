@@ -136,7 +136,7 @@ class LinesTests(SynchronousTestCase):
         comments and brackets stand around it.
         """
 
-        @settings(max_examples=300, deadline=None, database=None)
+        @settings(max_examples=100, deadline=None, database=None)
         @given(documents())
         def check(writer: Writer) -> None:
             self.assertEqual(linesOf(writer.text), writer.lines)

@@ -14,6 +14,7 @@ from logrelay import events
 from logrelay.batches import Framing
 from logrelay.config import BufferSettings, FailbackSettings
 from logrelay.deadletters import DeadLetters
+from logrelay.destinationsnapshot import snapshotOf
 from logrelay.encoding import encode
 from logrelay.failover import Connected, Connecting, Waiting
 from logrelay.servers import Server
@@ -68,7 +69,7 @@ class ReconfigureCase(DestinationCase):
         """
         The server in use.
         """
-        return self.destination.snapshot().active
+        return snapshotOf(self.destination).active
 
     def stopAll(self) -> None:
         """
@@ -220,7 +221,7 @@ class ConnectionTests(ReconfigureCase):
         self.successResultOf(stopped)
         self.assertEqual(self.one.received, b"one\n")
         self.assertEqual((self.clock.getDelayedCalls(), destination.store.messages), ([], 0))
-        self.assertEqual(destination.snapshot().state, "idle")
+        self.assertEqual(snapshotOf(destination).state, "idle")
 
     def test_notStarted(self) -> None:
         """
@@ -307,7 +308,7 @@ class MemoryTests(ReconfigureCase):
         self.two.lie()
         self.start()
         self.changed("three", "four", "one")
-        shown = [(each.name, each.active, each.reason) for each in self.destination.snapshot().servers]
+        shown = [(each.name, each.active, each.reason) for each in snapshotOf(self.destination).servers]
         self.assertEqual(shown, [(THREE, True, ""), ("four:601", False, ""), (ONE, False, "refused")])
         self.stopAll()
 
@@ -348,7 +349,7 @@ class MemoryTests(ReconfigureCase):
         self.one, self.two, self.three = self.servers
         self.three.refuse()
         destination = self.start()
-        destination._deadLetters = DeadLetters(Path(self.mktemp()), "central", self.clock.seconds)
+        destination._drops.deadLetters = DeadLetters(Path(self.mktemp()), "central", self.clock.seconds)
         for number in range(20):
             destination.append(batch(b"poison\n" if number == 7 else b"fine %02d\n" % number))
         while not destination.delivery.search.active(destination.store.settled):

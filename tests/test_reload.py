@@ -30,6 +30,7 @@ from logrelay.config import (
     TLSSettings,
 )
 from logrelay.destination import Destination
+from logrelay.destinationsnapshot import snapshotOf
 from logrelay.difference import differenceOf
 from logrelay.disk import CannotOpen
 from logrelay.errors import BufferFull, ConfigurationError, LogRelayError, Problem, RelayStopped, ReloadRefused
@@ -393,8 +394,8 @@ class DestinationTests(ReloadCase):
             self.assertEqual(
                 error,
                 "reload: destination.b: can't be removed: 2 messages there are not settled, and would be lost with its "
-                "memory; put it back and wait until a server has them, with nothing that leads to it; or restart the "
-                "relay",
+                "memory; put it back and wait until a server has them, with nothing that leads to it; or say logrelay "
+                "reload --force",
             )
             sender.sendall(b"three\n")
             await self.arrived(one, 3)
@@ -535,7 +536,7 @@ class DestinationTests(ReloadCase):
             await self.arrived(one, 2)
         after = relay.snapshot()
         self.assertEqual([each.addresses for each in after.sources], [each.addresses for each in before.sources])
-        self.assertEqual(good.snapshot().state, "idle")
+        self.assertEqual(snapshotOf(good).state, "idle")
 
     def way(self, server: LogServer) -> TCP4ClientEndpoint:
         """

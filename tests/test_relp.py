@@ -162,7 +162,7 @@ class SessionsTests(SynchronousTestCase):
     The two sides with each other.
     """
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(
         st.lists(st.lists(st.binary(max_size=150), max_size=20), max_size=5),
         st.lists(st.integers(1, 200), max_size=30),
@@ -200,3 +200,88 @@ class SessionsTests(SynchronousTestCase):
         numbers = [number for each in accepted for number in range(each.first, each.first + each.count)]
         self.assertEqual(numbers, list(range(first + 1, first + 1 + len(sent))))
         self.assertEqual(client.outstanding, 0)
+
+
+#: What a RELP stream is made of, and what it is not.
+WILD = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                b"1 open 0\n",
+                b"1 open 38 relp_version=0\ncommands=syslog\nx=yzabcdefg\n",
+                b"2 syslog 3 abc\n",
+                b"3 syslog 0\n",
+                b"0 serverclose 0\n",
+                b"1 rsp 6 200 OK\n",
+                b"2 rsp 6 200 OK\n",
+                b"2 rsp 3 500\n",
+                b"2 close 0\n",
+                b"999999999 syslog 1 x\n",
+                b"1 syslog 999999999 ",
+                b"1 ",
+                b" ",
+                b"\n",
+            ]
+        ),
+        st.builds(
+            frame, st.integers(0, 5), st.sampled_from([b"open", b"syslog", b"close", b"rsp"]), st.binary(max_size=300)
+        ),
+        st.binary(max_size=20),
+    ),
+    max_size=20,
+)
+
+
+class WildTests(SynchronousTestCase):
+    """
+    Peers that make no sense.
+    """
+
+    @settings(max_examples=100, deadline=None)
+    @given(WILD, st.lists(st.integers(1, 60), max_size=30))
+    def test_server(self, parts: list[bytes], lengths: list[int]) -> None:
+        """
+        Whatever a client says, nothing raises, no more is kept than a message, and it does not matter where it is cut.
+        """
+        outcomes = []
+        for sizes in ([], lengths):
+            session = ServerSession(100)
+            got: list[bytes] = []
+            others: list[object] = []
+            for chunk in chunks(b"".join(parts), sizes):
+                for event in session.receive(chunk):
+                    if isinstance(event, Messages):
+                        got += taken(event)
+                        session.answer(event.first, event.count)
+                    else:
+                        others.append(event)
+                self.assertLessEqual(session.held, 100 + 60)
+            outcomes.append((got, others, session.error is None))
+        self.assertEqual(outcomes[0], outcomes[1])
+
+    @settings(max_examples=100, deadline=None)
+    @given(WILD, st.lists(st.integers(1, 60), max_size=30))
+    def test_client(self, parts: list[bytes], lengths: list[int]) -> None:
+        """
+        Whatever a server says, nothing raises, nothing is accepted that was not sent, and where it is cut does not
+        matter.
+        """
+        outcomes = []
+        batch = batched([b"one", b"two", b"three"])
+        assert batch is not None
+        for sizes in ([], lengths):
+            session = ClientSession(1)
+            session.open()
+            session.frames(batch.payload, batch.count)
+            accepted: list[int] = []
+            others: list[str] = []
+            for chunk in chunks(b"".join(parts), sizes):
+                for event in session.receive(chunk):
+                    if isinstance(event, Accepted):
+                        accepted += range(event.first, event.first + event.count)
+                    else:
+                        others.append(repr(event))
+            self.assertLessEqual(set(accepted), {2, 3, 4})
+            self.assertEqual(len(accepted), len(set(accepted)))
+            outcomes.append((sorted(accepted), others, session.error is None))
+        self.assertEqual(outcomes[0], outcomes[1])

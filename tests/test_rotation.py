@@ -609,3 +609,93 @@ class RemapTests(SynchronousTestCase):
         rotation.connected(5)
         rotation.remap((0, None), 1, 20)
         self.assertEqual((rotation.current, rotation._primarySince), (0, 5))
+
+
+class OrdersTests(SynchronousTestCase):
+    """
+    An operator's orders.
+    """
+
+    def test_chosen(self) -> None:
+        """
+        A chosen failover is kept without a look at the primary, until it fails; the primary is never a choice.
+        """
+        rotation = Rotation(3, FAILBACK)
+        rotation.connected(0)
+        rotation.choose(1, 5)
+        rotation.connected(5)
+        self.assertEqual((rotation.current, rotation.chosen, rotation.probeDue()), (1, True, None))
+        rotation.connectionLost("ack-timeout", 50)
+        self.assertEqual((rotation.current, rotation.chosen), (2, False))
+        rotation.choose(0, 60)
+        self.assertEqual((rotation.current, rotation.chosen), (0, False))
+
+    def test_itsSecondTry(self) -> None:
+        """
+        A second try at a chosen server does not end the choice.
+        """
+        rotation = Rotation(2)
+        rotation.choose(1, 0)
+        rotation.connected(0)
+        rotation.connectionLost("eof", 5)
+        self.assertEqual((rotation.current, rotation.chosen), (1, True))
+        rotation.attemptFailed(5, "refused")
+        self.assertEqual((rotation.current, rotation.chosen), (0, False))
+
+    def test_leavingThePrimaryIsNoFailure(self) -> None:
+        """
+        A primary that was left by an order has not failed: the number of probes required stays.
+        """
+        rotation = Rotation(2, FAILBACK)
+        rotation.returned(0)
+        rotation.choose(1, 1)
+        rotation.connected(1)
+        rotation.release(2)
+        self.assertEqual(rotation.required, FAILBACK.successfulProbesRequired)
+        self.assertEqual(rotation.probeDue(), 2 + FAILBACK.tcpProbeInterval)
+
+    def test_drained(self) -> None:
+        """
+        A drained server is left out, and a round is as long as there are others.
+        """
+        rotation = Rotation(3)
+        rotation.drain(1, 0)
+        self.assertEqual(rotation.eligible, 2)
+        self.assertEqual([rotation.attemptFailed(0, "refused") for _ in range(2)], [DELAY, ROUND])
+        self.assertEqual(rotation.current, 0)
+        rotation.drain(0, 0)
+        self.assertEqual(rotation.current, 2)
+        self.assertEqual(rotation.attemptFailed(0, "refused"), ROUND)
+        self.assertRaises(ValueError, rotation.drain, 2, 0)
+        self.assertEqual(rotation.current, 2)
+        rotation.undrain(0, 0)
+        rotation.attemptFailed(0, "refused")
+        self.assertEqual(rotation.current, 0)
+
+    def test_drainedPrimary(self) -> None:
+        """
+        It is not probed; and from an interval after it is undrained it is.
+        """
+        rotation = Rotation(2, FAILBACK)
+        rotation.connected(0)
+        rotation.drain(0, 1)
+        rotation.connected(1)
+        self.assertIsNone(rotation.probeDue())
+        rotation.undrain(0, 7)
+        self.assertEqual(rotation.probeDue(), 7 + FAILBACK.tcpProbeInterval)
+
+    def test_remapped(self) -> None:
+        """
+        Orders follow their servers to other places, and end with them.
+        """
+        for places, count, current, chosen, drained in (
+            ((1, 0, 2), 3, 2, True, {0}),
+            ((0, None, 1), 2, 1, True, set()),
+            ((0, 1, None), 2, 0, False, {1}),
+            ((None, 0, None), 1, 0, False, set()),
+        ):
+            rotation = Rotation(3)
+            rotation.choose(2, 0)
+            rotation.drain(1, 0)
+            rotation.remap(places, count, 1)
+            self.assertEqual((rotation.current, rotation.chosen, rotation.drained), (current, chosen, drained))

@@ -198,7 +198,8 @@ class SystemdSourceTests(SynchronousTestCase):
         self.assertEqual(passedDescriptors(MemoryReactorClock()), [])
         source = self.source("systemd:domain=INET:index=0")
         verifyObject(ISource, source)
-        self.assertRaises(CannotListen, source.bind)
+        error = self.assertRaises(CannotListen, source.bind)
+        self.assertIn("check the socket unit, or give systemd-socket-activate a --fdname", str(error))
         self.assertEqual(source.listening, ())
         self.successResultOf(source.stop())
 

@@ -501,7 +501,7 @@ class HelpTests(SynchronousTestCase):
         """
         What cannot be understood is status 2.
         """
-        for arguments in ((), ("ls",), ("export", "x"), ("nonsense", "x"), ("export", "--framing=x", "a", "b")):
+        for arguments in (("ls",), ("export", "x"), ("nonsense", "x"), ("export", "--framing=x", "a", "b")):
             self.assertEqual(run(*arguments).status, 2)
 
 

@@ -187,7 +187,7 @@ class PropertiesTests(StamperCase):
     """
 
     @given(st.lists(st.tuples(elements, st.none() | st.binary(max_size=20)), min_size=1, max_size=6))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_removed(self, parts: list[tuple[bytes, bytes | None]]) -> None:
         """
         Without the element a stamped message is what it was.
@@ -206,7 +206,7 @@ class PropertiesTests(StamperCase):
             self.assertTrue(each.startswith(b"<13>1 - h a p m " + stamp(number)), before)
 
     @given(anyMessages)
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_anything(self, messages: list[bytes]) -> None:
         """
         Whatever comes, no message is lost; all but the unparsed ones are stamped, in order, and are otherwise as they

@@ -67,7 +67,7 @@ class MakeServiceTests(TestCase):
         verifyObject(IService, service)
         self.assertEqual(await openDescriptors(reactor), before)
         assert isinstance(service, Process)
-        [relay] = service.services
+        relay, *_ = service.services
         assert isinstance(relay, LogRelayService)
         [destination] = relay.configuration.destinations
         self.assertEqual([str(server) for server in destination.servers], ["127.0.0.1:601"])

@@ -5,6 +5,7 @@ Tests for L{logrelay.tls} and L{logrelay.tlsconnection}: real handshakes, in mem
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -413,6 +414,8 @@ class ReloadTests(TLSTests):
         for _ in range(3):
             self.assertTrue(self.outcome(self.connection(tls), case.shows))
         self.assertEqual(len(self.warnings), 1)
+        assert tls.listsUntil is not None
+        self.assertLess(tls.listsUntil, datetime.now(UTC))
         self.write("crl.pem", case.revocations + b"\n")
         self.assertTrue(self.outcome(self.connection(tls), case.shows))
         self.assertEqual(len(self.warnings), 2)

@@ -20,7 +20,8 @@ from logrelay.servers import Server
 from .real import TOP
 from .twistds import LIMIT, Process, Sink, script, sendLines
 
-UNIT = TOP / "contrib" / "logrelay@.service"
+CONTRIB = TOP / "contrib"
+UNIT = CONTRIB / "logrelay@.service"
 EXAMPLES = TOP / "docs" / "examples" / "several"
 
 #: Where the unit has the programs.
@@ -83,6 +84,51 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual(paths, ["/var/lib/logrelay/a", "/var/lib/logrelay/a/spool"])
 
 
+class OneTests(SynchronousTestCase):
+    """
+    The unit for one relay, and what belongs to it.
+    """
+
+    def test_asTheTemplate(self) -> None:
+        """
+        It is the template but for its paths and its capability.
+        """
+        one = (CONTRIB / "logrelay.service").read_text().splitlines()
+        template = UNIT.read_text().splitlines()
+        keys = {line.partition("=")[0] for line in set(one) ^ set(template) if "=" in line and line[0] != "#"}
+        expected = "AmbientCapabilities CapabilityBoundingSet Description ExecStart PrivateUsers RuntimeDirectory"
+        self.assertEqual(keys, {*expected.split(), "StateDirectory", "WorkingDirectory"})
+
+    def test_watchdog(self) -> None:
+        """
+        Both are told of, watched, and reloaded.
+        """
+        for key, value in (("Type", "notify"), ("WatchdogSec", "30"), ("ExecReload", "/bin/kill -HUP $MAINPID")):
+            self.assertEqual(values(key), [value])
+
+    def test_user(self) -> None:
+        """
+        The user is made, and then the folder of the configuration.
+        """
+        root = Path(self.mktemp()).resolve()
+        (root / "etc").mkdir(parents=True)
+        for command, name in (("systemd-sysusers", "sysusers"), ("systemd-tmpfiles", "tmpfiles")):
+            if not shutil.which(command):
+                raise self.skipTest(f"{command}: not installed")
+            more = ["--create"] if name == "tmpfiles" else []
+            subprocess.run(
+                [command, f"--root={root}", *more, str(CONTRIB / f"logrelay.{name}")], check=True, timeout=LIMIT
+            )
+        passwd = (root / "etc" / "passwd").read_text()
+        self.assertRegex(passwd, r"(?m)^logrelay:x:\d+:\d+:logrelay:/var/lib/logrelay:/\S*nologin$")
+        status = (root / "etc" / "logrelay").stat()
+        [line] = [line for line in (root / "etc" / "group").read_text().splitlines() if line.startswith("logrelay:")]
+        self.assertEqual((status.st_mode & 0o777, status.st_gid), (0o750, int(line.split(":")[2])))
+
+    if os.geteuid() != 0:
+        test_user.skip = "only root can make users"  # type: ignore[attr-defined]
+
+
 class AnalyzeTests(SynchronousTestCase):
     """
     What ``systemd-analyze`` says of it, alone and with the capability for low ports.
@@ -91,19 +137,20 @@ class AnalyzeTests(SynchronousTestCase):
     if not shutil.which("systemd-analyze"):
         skip = "systemd: not installed"
 
-    def analyze(self, extra: bool, *arguments: str) -> str:
+    def analyze(self, extra: bool, *arguments: str, unit: str = "logrelay@a.service") -> str:
         """
-        Look at the unit, with the programs where they are here.
+        Look at a unit, with the programs where they are here.
 
         :return: what is said.
         """
         folder = Path(self.mktemp()).resolve()
         (folder / f"{UNIT.name}.d").mkdir(parents=True)
         programs = str(Path(script("twistd")).parent)
-        (folder / UNIT.name).write_text(UNIT.read_text().replace(PROGRAMS, programs))
+        for each in (*CONTRIB.glob("*.service"), *CONTRIB.glob("*.socket")):
+            (folder / each.name).write_text(each.read_text().replace(PROGRAMS, programs))
         if extra:
             shutil.copy(EXAMPLES / "ports.conf", folder / f"{UNIT.name}.d")
-        command = ["systemd-analyze", *arguments, "--man=no", "logrelay@a.service"]
+        command = ["systemd-analyze", *arguments, "--man=no", unit]
         # The colon keeps the units of the system, too.
         environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=LIMIT)
@@ -116,6 +163,8 @@ class AnalyzeTests(SynchronousTestCase):
         """
         for extra in (False, True):
             self.assertNotIn("logrelay", self.analyze(extra, "verify"))
+        for unit in ("logrelay.service", "logrelay.socket", "logrelay-udp.socket"):
+            self.assertNotIn("logrelay", self.analyze(False, "verify", unit=unit))
 
     def test_exposure(self) -> None:
         """
@@ -125,3 +174,7 @@ class AnalyzeTests(SynchronousTestCase):
             said = self.analyze(extra, "security", "--offline=true", "--no-pager", "--threshold=20")
             self.assertRegex(said, r"Overall exposure level for logrelay@a.service: [01]\.\d")
             self.assertEqual("✗ CapabilityBoundingSet=~CAP_NET_(BIND" in said, extra)
+        said = self.analyze(
+            False, "security", "--offline=true", "--no-pager", "--threshold=20", unit="logrelay.service"
+        )
+        self.assertRegex(said, r"Overall exposure level for logrelay.service: [01]\.\d")

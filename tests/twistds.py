@@ -79,6 +79,17 @@ class Sink:
         self._connection: socket.socket | None = None
         self.data = b""
 
+    def close(self) -> None:
+        """
+        Take no more connections, and end the one that there is.
+        """
+        if self._connection is None:
+            self.accept()
+        self._listener.close()
+        assert self._connection is not None
+        self._connection.close()
+        self._connection = None
+
     def accept(self) -> None:
         """
         Wait for a connection, and for its handshake.
@@ -100,7 +111,7 @@ class Sink:
         Read so many messages.
         """
         while len(self.messages) < count:
-            if not self._receive():
+            if not self.receive():
                 raise AssertionError(f"the connection has ended after {self.messages}")
         return self.messages
 
@@ -110,14 +121,17 @@ class Sink:
         """
         if self._connection is None:
             self.accept()
-        while self._receive():
+        while self.receive():
             pass
         assert self._connection is not None
         self._connection.close()
         self._connection = None
         return self.messages
 
-    def _receive(self) -> bytes:
+    def receive(self) -> bytes:
+        """
+        Read what comes next; nothing if the connection ends.
+        """
         if self._connection is None:
             self.accept()
         assert self._connection is not None

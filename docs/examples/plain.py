@@ -22,10 +22,7 @@ from typing import Any
 
 from twisted.internet import reactor
 
-from logrelay.config import Configuration, DestinationSettings
-from logrelay.servers import parseServer
-from logrelay.service import LogRelayService
-from logrelay.sources import RelayHandler
+from logrelay import Configuration, DestinationSettings, LogRelayService, RelayHandler, parseServer
 
 
 @contextmanager

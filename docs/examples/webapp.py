@@ -16,10 +16,7 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from logrelay.config import Configuration, DestinationSettings
-from logrelay.servers import parseServer
-from logrelay.service import LogRelayService
-from logrelay.sources import RelayObserver
+from logrelay import Configuration, DestinationSettings, LogRelayService, RelayObserver, parseServer
 
 log = Logger(namespace="shop.orders")
 

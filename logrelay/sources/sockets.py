@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import sys
+from contextlib import suppress
 from errno import EADDRINUSE, EEXIST
 from typing import Literal
 
@@ -113,7 +114,7 @@ def openSocket(settings: SourceSettings) -> BoundSocket:
     kind = socket.SOCK_STREAM if listen.kind in _STREAMS else socket.SOCK_DGRAM
     try:
         if listen.path:
-            return _openUnix(listen.path, kind, settings.mode, listen.backlog)
+            return openUnix(listen.path, kind, settings.mode, listen.backlog)
         return BoundSocket(_openInet(listen, kind, settings.reusePort))
     except OSError as error:
         raise unavailable(settings, error) from error
@@ -142,15 +143,21 @@ def _openInet(listen: Listen, kind: socket.SocketKind, reusePort: bool) -> socke
     return opened
 
 
-def _openUnix(path: str, kind: socket.SocketKind, mode: int, backlog: int) -> BoundSocket:
+def openUnix(path: str, kind: socket.SocketKind, mode: int, backlog: int) -> BoundSocket:
     """
-    Bind a UNIX socket at a path, replacing one that nobody answers any more.
+    Bind a UNIX socket at a path, replacing one that nobody answers any more.  Who may not use it never could.
+
+    :raises OSError: if that can't be done.
     """
     _removeStale(path, kind)
     opened = socket.socket(socket.AF_UNIX, kind)
     opened.setblocking(False)
     bound = BoundSocket(opened)
     try:
+        with suppress(OSError):
+            # Linux gives the path these permissions from its beginning.  Elsewhere only a stream is safe, which nobody
+            # can connect to before it listens.
+            os.fchmod(opened.fileno(), mode)
         opened.bind(path)
         bound.path, bound.inode = path, _inode(path)
         os.chmod(path, mode)

@@ -47,9 +47,9 @@ def passedSocket(settings: SourceSettings, descriptors: Sequence[int], environ: 
     assert listen is not None
     index = _index(listen, environ)
     if index is None or index >= len(descriptors):
-        raise CannotListen(
-            settings, f"systemd passed {len(descriptors)} sockets, and not this one", "check the socket unit"
-        )
+        # Twisted takes sockets without names for none.
+        remedy = "check the socket unit" + ("" if descriptors else ", or give systemd-socket-activate a --fdname")
+        raise CannotListen(settings, f"systemd passed {len(descriptors)} sockets, and not this one", remedy)
     try:
         # Programs that we start must not have it.
         os.set_inheritable(descriptors[index], False)

@@ -24,7 +24,7 @@ NUMBERS = 16_000_000
 HEAD = struct.Struct("<Qd")
 
 #: No receiver lives longer.  Seconds.
-LIFE = 1800
+LIFE = 3600
 
 _FRAME = re.compile(rb"([0-9]{1,9}) (syslog|open|close) ([0-9]+)[ \n]")
 _READ = 1024 * 1024

@@ -45,6 +45,13 @@ class Server:
             came = self.counts.came
             time.sleep(0.3)
 
+    def signal(self, number: int) -> None:
+        """
+        Send a signal, if it runs.
+        """
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """
         End.

@@ -109,7 +109,7 @@ def main(configuration: str, events: str) -> None:
     options = Options()
     options.parseOptions(["--config", configuration])
     process: Any = makeService(options)
-    (relay,) = process
+    relay, *_ = process
     wire = Wire()
 
     def note(event: Event) -> None:

@@ -98,7 +98,7 @@ _DOWN_FIRST = (Part(up=False), Part())
 
 ROWS = (
     Row("kill", "SIGKILL, all read", scripts.killed, bound=_seconds(0.2), quick=("tcp", "relp")),
-    Row("kill-slow", "SIGKILL, slow reader", scripts.killed, (_SLOW, Part()), _seconds(0.2), quick=("tcp", "relp")),
+    Row("kill-slow", "SIGKILL, slow reader", scripts.killed, (_SLOW, Part()), _seconds(0.2), quick=("relp",)),
     Row(
         "kill-paused",
         "SIGKILL, 30 MB fast, then paused",
@@ -133,7 +133,7 @@ ROWS = (
         scripts.fromTheStart,
         (_DEAF, Part()),
         lambda limits: limits.stall + 1,
-        quick=("tcp", "relp"),
+        quick=("tcp",),
     ),
     Row(
         "closes",
